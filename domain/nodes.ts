@@ -1,0 +1,49 @@
+import type { ClusterSpec, HostSpec } from './spec.js';
+
+/** A declared node: one Redis process on a host. Its name, `host:port` with the host's *name*, is how people and plans speak of it. */
+export interface DeclaredNode {
+  readonly name: string;
+  readonly host: string;
+  readonly zone: string;
+  readonly address: string;
+  readonly port: number;
+}
+
+/** All nodes that the spec declares, in its order. */
+export function declaredNodes(spec: ClusterSpec): DeclaredNode[] {
+  return spec.hosts.flatMap((host) =>
+    host.nodes.map(({ port }) => ({
+      name: nodeName(host.name, port),
+      host: host.name,
+      zone: host.zone,
+      address: host.address,
+      port,
+    })),
+  );
+}
+
+export function nodeName(host: string, port: number): string {
+  return `${host}:${port}`;
+}
+
+/** Files and folders of one host; everything of ours is under its root. */
+export function hostPaths(host: HostSpec) {
+  return {
+    root: host.root,
+    helper: `${host.root}/bin/redisforge-host`,
+    record: `${host.root}/record`,
+  };
+}
+
+/** Files and folders of one node on its host. */
+export function nodePaths(host: HostSpec, port: number) {
+  const home = `${host.root}/nodes/${port}`;
+  return {
+    home,
+    config: `${home}/redis.conf`,
+    acl: `${home}/users.acl`,
+    service: `${home}/service`,
+    data: `${home}/data`,
+    log: `${home}/log/redis.log`,
+  };
+}

@@ -1,0 +1,69 @@
+import type { FailureText, FailureType } from './errors.js';
+import type { OperationKind, Plan } from './plan.js';
+import type { ClusterSpec } from './spec.js';
+import type { Verdict } from './verdict.js';
+
+/** What starts an operation. References only: it is kept in Temporal's history. */
+export interface OperationInput {
+  readonly spec: ClusterSpec;
+  /** Digest of the plan that was shown; the operation refuses where the world gives another one. */
+  readonly planDigest: string;
+  readonly actor: string;
+  readonly reason: string;
+  /** The run whose foreign lease is taken over by name. */
+  readonly breakLease?: string;
+  /** `destroy` only. */
+  readonly data?: DataDecision;
+}
+
+export interface DataDecision {
+  /** The cluster's name, said once more: data may be lost to its clients. */
+  readonly confirmed: boolean;
+  readonly folders: 'keep' | 'delete';
+}
+
+export type Phase = 'preflight' | 'plan' | 'steps' | 'proof' | 'report';
+
+export type Outcome = 'done' | 'failed' | 'refused' | 'cancelled';
+
+export interface StepRecord {
+  readonly id: string;
+  readonly title: string;
+  readonly state: 'waiting' | 'running' | 'changed' | 'unchanged' | 'failed' | 'skipped';
+  /** ISO 8601 */
+  readonly startedAt?: string;
+  readonly endedAt?: string;
+  /** What the step really did, one line each; empty where everything was as wanted. */
+  readonly effects: readonly string[];
+}
+
+/** The answer of the `progress` query; small, and enough to follow a run. */
+export interface Progress {
+  readonly operation: OperationKind;
+  readonly cluster: string;
+  readonly actor: string;
+  readonly reason: string;
+  readonly startedAt: string;
+  readonly phase: Phase;
+  readonly steps: readonly StepRecord[];
+}
+
+/** The record of one run: the workflow's result. A stable contract for scripts (docs/contract.md). */
+export interface OperationReport {
+  readonly operation: OperationKind;
+  readonly cluster: string;
+  readonly workflowId: string;
+  readonly runId: string;
+  readonly outcome: Outcome;
+  readonly changed: boolean;
+  readonly actor: string;
+  readonly reason: string;
+  readonly startedAt: string;
+  readonly endedAt: string;
+  readonly generation: number | null;
+  readonly plan: Plan | null;
+  readonly steps: readonly StepRecord[];
+  readonly verdictBefore: Verdict | null;
+  readonly verdictAfter: Verdict | null;
+  readonly failure?: { readonly type: FailureType; readonly text: FailureText };
+}

@@ -1,0 +1,117 @@
+import type { SlotRange } from './slots.js';
+import type { NodeFileRole } from './survey.js';
+
+/** One step of a plan: what a person approves and sees going by. `id` is unique in the plan and stable for the same world. */
+export type Step =
+  | { readonly kind: 'prepareHost'; readonly id: string; readonly host: string; readonly why: string }
+  | {
+      readonly kind: 'placeNode';
+      readonly id: string;
+      readonly host: string;
+      readonly node: string;
+      readonly files: readonly { readonly role: NodeFileRole; readonly action: 'create' | 'update' }[];
+    }
+  | {
+      readonly kind: 'startNode';
+      readonly id: string;
+      readonly host: string;
+      readonly node: string;
+      readonly why: string;
+    }
+  | {
+      readonly kind: 'formCluster';
+      readonly id: string;
+      readonly masters: readonly PlannedMaster[];
+      readonly replicas: readonly PlannedReplica[];
+    }
+  | { readonly kind: 'smokeTest'; readonly id: string }
+  | { readonly kind: 'stopNode'; readonly id: string; readonly host: string; readonly node: string }
+  | {
+      readonly kind: 'removeNode';
+      readonly id: string;
+      readonly host: string;
+      readonly node: string;
+      readonly data: 'keep' | 'delete';
+    }
+  | { readonly kind: 'releaseHost'; readonly id: string; readonly host: string; readonly data: 'keep' | 'delete' };
+
+export interface PlannedMaster {
+  readonly node: string;
+  readonly slots: readonly SlotRange[];
+}
+
+export interface PlannedReplica {
+  readonly node: string;
+  readonly of: string;
+}
+
+/** Why an operation may not go ahead. Nothing has been changed. */
+export interface Refusal {
+  readonly host?: string;
+  readonly node?: string;
+  readonly what: string;
+  readonly next: string;
+}
+
+/** A difference that the plan sees and does not act on yet. */
+export interface Drift {
+  readonly node: string;
+  readonly setting: string;
+  readonly wanted: string;
+  readonly running: string;
+}
+
+export interface PlanBody {
+  readonly cluster: string;
+  readonly uid: string;
+  readonly operation: OperationKind;
+  readonly steps: readonly Step[];
+  readonly refusals: readonly Refusal[];
+  readonly drift: readonly Drift[];
+  /** Facts worth reading before saying yes. */
+  readonly notes: readonly string[];
+}
+
+export interface Plan extends PlanBody {
+  /** sha256 over the canonical form of the body: what was shown is what runs. */
+  readonly digest: string;
+}
+
+export type OperationKind = 'apply' | 'destroy';
+
+/** JSON with sorted keys: the same body has the same text. */
+export function canonicalJson(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`;
+  if (value !== null && typeof value === 'object') {
+    const fields = Object.entries(value)
+      .filter(([, field]) => field !== undefined)
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([key, field]) => `${JSON.stringify(key)}:${canonicalJson(field)}`);
+    return `{${fields.join(',')}}`;
+  }
+  return JSON.stringify(value);
+}
+
+/** A step in words, as `plan`, the terminal and the Temporal UI show it. */
+export function describeStep(step: Step): string {
+  switch (step.kind) {
+    case 'prepareHost':
+      return `prepare host ${step.host} (${step.why})`;
+    case 'placeNode':
+      return `write ${step.files.map((file) => `${file.role} (${file.action})`).join(', ')} for ${step.node}`;
+    case 'startNode':
+      return `start ${step.node} (${step.why})`;
+    case 'formCluster':
+      return `form the cluster: ${step.masters.length} masters, ${step.replicas.length} replicas`;
+    case 'smokeTest':
+      return 'smoke test through the cluster as the application user';
+    case 'stopNode':
+      return `stop ${step.node}`;
+    case 'removeNode':
+      return `remove ${step.node} (${step.data === 'keep' ? 'data folder stays' : 'with its data folder'})`;
+    case 'releaseHost':
+      return `give host ${step.host} back (${step.data === 'keep' ? 'record stays beside the data' : 'nothing of ours stays'})`;
+    default:
+      return step satisfies never;
+  }
+}

@@ -1,0 +1,125 @@
+/** The declared cluster, as every part of the product sees it: validated, defaults filled in, no secret in it. */
+export interface ClusterSpec {
+  readonly apiVersion: 'redisforge/v1';
+  readonly name: string;
+  /** Identity of the cluster for its whole life. Redis has none of its own; the hosts keep this one in their records. */
+  readonly uid: string;
+  readonly engine: EngineSpec;
+  readonly mode: 'cluster';
+  readonly shape: ShapeSpec;
+  readonly hosts: readonly HostSpec[];
+  readonly install: InstallSpec;
+  readonly service: ServiceSpec;
+  readonly redis: RedisSettings;
+  readonly persistence: PersistenceSpec;
+  readonly users: UsersSpec;
+  readonly secrets: SecretsSpec;
+  readonly timings: Timings;
+}
+
+export interface EngineSpec {
+  readonly kind: 'redis' | 'valkey';
+  /** `7.0` or `7.0.15`: what the server says of itself has to begin with these parts. */
+  readonly version: string;
+}
+
+export interface ShapeSpec {
+  readonly masters: number;
+  /** Replicas of each master. */
+  readonly replicasPerMaster: number;
+  /** The named reason for running without any replica; absent where there are replicas. */
+  readonly withoutReplicas?: string;
+  /** The named reason for letting a master share its zone with its replica; absent where zones are kept apart. */
+  readonly sharedZones?: string;
+}
+
+export interface HostSpec {
+  readonly name: string;
+  /** Failure domain. */
+  readonly zone: string;
+  /** Where clients and the other nodes reach the nodes of this host: an IP address. */
+  readonly address: string;
+  readonly ssh: SshAccess;
+  /** The one folder that everything of RedisForge on this host lives under, absolute. */
+  readonly root: string;
+  readonly nodes: readonly { readonly port: number }[];
+}
+
+export interface SshAccess extends SshEndpoint {
+  readonly jump?: SshEndpoint;
+}
+
+export interface SshEndpoint {
+  readonly host: string;
+  readonly port: number;
+  readonly user: string;
+  readonly auth: { readonly kind: 'key'; readonly identityFile: string } | { readonly kind: 'agent' };
+  readonly hostKeys: HostKeyTrust;
+}
+
+/** Pinned lines are `algorithm base64`, as in a known_hosts file without the host name. */
+export type HostKeyTrust =
+  | { readonly kind: 'pinned'; readonly keys: readonly string[] }
+  | { readonly kind: 'knownHosts'; readonly file: string };
+
+/** How the engine's binaries come to a host. `archive` and `package` join this union. */
+export type InstallSpec = { readonly method: 'preinstalled'; readonly server: string };
+
+/** How a node is kept running. `systemd` and `docker` join this union. */
+export type ServiceSpec = { readonly method: 'process' };
+
+export interface RedisSettings {
+  readonly maxmemoryBytes: number;
+  readonly maxmemoryPolicy: string;
+  readonly maxclients: number;
+  /** Open files a node may have (`ulimit -n`). */
+  readonly nofile: number;
+  readonly nodeTimeoutMs: number;
+  readonly minReplicasToWrite: number;
+  readonly minReplicasMaxLagSeconds: number;
+  readonly protectedMode: boolean;
+  readonly requireFullCoverage: boolean;
+  readonly replBacklogBytes: number;
+  /** Any other directive of redis.conf, by its own name; those that RedisForge owns are refused. */
+  readonly extra: Readonly<Record<string, string>>;
+}
+
+export interface PersistenceSpec {
+  /** `durable`: nothing is evicted, AOF on. `cache`: may be evicted and lost. */
+  readonly data: 'durable' | 'cache';
+  readonly appendonly: boolean;
+  readonly appendfsync: 'always' | 'everysec' | 'no';
+  /** The value of `save`; empty string for none. */
+  readonly save: string;
+}
+
+export interface UsersSpec {
+  readonly app: { readonly name: string; readonly keys: string; readonly channels: string; readonly commands: string };
+}
+
+/** `env:NAME` or `file:/absolute/path`; resolved by the process that uses it, never carried. */
+export type SecretRef = `env:${string}` | `file:${string}`;
+
+export interface SecretPair {
+  readonly current: SecretRef;
+  /** The one that a rotation is moving to; both are accepted while it is set. */
+  readonly next?: SecretRef;
+}
+
+/** Each duty has a secret of its own; the names of the Redis users are in `domain/users.ts`. */
+export type Duty = 'operator' | 'replication' | 'app' | 'admin';
+export type SecretsSpec = Readonly<Record<Duty, SecretPair>>;
+
+/** All in milliseconds. Tests pass small ones; nothing waits for a literal. */
+export interface Timings {
+  readonly sshConnectMs: number;
+  readonly commandMs: number;
+  readonly redisCommandMs: number;
+  /** A started node has to answer within this. */
+  readonly startMs: number;
+  /** The cluster has to take writes and replicas have to be in sync within this. */
+  readonly formMs: number;
+  readonly pollMs: number;
+  /** How many hosts are worked on at once. */
+  readonly hostParallelism: number;
+}

@@ -1,0 +1,25 @@
+import type { ClusterSpec } from './spec.js';
+import type { Lease, StepToken } from './survey.js';
+
+/** What a step really did, one line each; empty where everything was as wanted. */
+export interface StepResult {
+  readonly effects: readonly string[];
+}
+
+export interface HostStep {
+  readonly spec: ClusterSpec;
+  readonly host: string;
+  readonly token: StepToken;
+}
+
+export interface NodeStep extends HostStep {
+  readonly port: number;
+}
+
+export interface LeaseRequest {
+  readonly spec: ClusterSpec;
+  readonly host: string;
+  readonly lease: Lease;
+  /** The run whose unreleased lease is taken over by name. */
+  readonly breakLease?: string;
+}

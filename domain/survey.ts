@@ -1,0 +1,79 @@
+/** What one host says of itself: read only, taken in one round trip, before anything is changed. */
+export interface HostSurvey {
+  readonly host: string;
+  readonly exam: HostExam;
+  readonly record: HostRecord;
+  readonly nodes: readonly NodeSurvey[];
+}
+
+export interface HostExam {
+  readonly hostname: string;
+  readonly os: string;
+  readonly arch: string;
+  readonly cpus: number;
+  readonly memoryBytes: number;
+  readonly memoryAvailableBytes: number;
+  /** Free bytes where the root folder is (or will be). */
+  readonly diskFreeBytes: number;
+  /** Clock of the host minus ours, milliseconds, as far as one round trip can tell. */
+  readonly clockSkewMs: number;
+  /** `null` where the server program is missing; else the words of `--version`. */
+  readonly serverVersion: string | null;
+  /** `null` where the root cannot be written, with the reason in `rootProblem`. */
+  readonly rootProblem: string | null;
+  /** Hard limit of open files for the SSH user. */
+  readonly nofileLimit: number;
+  /** Tools that the helper needs and the host lacks (`flock`, `sha256sum`, `base64`, `setsid` …). */
+  readonly missingTools: readonly string[];
+}
+
+/** The small file set that each host keeps for its cluster. */
+export interface HostRecord {
+  /** Digest of the installed helper; `null` where there is none. */
+  readonly helperSha256: string | null;
+  readonly cluster: { readonly name: string; readonly uid: string } | null;
+  /** Highest generation ever seen on this host; 0 on a bare one. */
+  readonly generation: number;
+  readonly lease: Lease | null;
+  /** Redis IDs of the nodes that were formed here, by port. */
+  readonly identities: Readonly<Record<string, string>>;
+}
+
+/** The real lock: who works on this host. Released by the holder at its end, taken over only by name or by its own successor. */
+export interface Lease {
+  readonly generation: number;
+  /** ID of the Temporal server's namespace: two servers never have the same. */
+  readonly server: string;
+  readonly workflowId: string;
+  readonly runId: string;
+  readonly operation: string;
+  readonly actor: string;
+  /** ISO 8601 */
+  readonly since: string;
+}
+
+export interface NodeSurvey {
+  readonly port: number;
+  /** sha256 of the files that are there, by role; `null` where a file is missing. */
+  readonly files: Readonly<Record<NodeFileRole, string | null>>;
+  readonly service: ServiceState;
+  /** Whether the data folder holds anything, and what. */
+  readonly data: readonly string[];
+  /** Who else listens on the node's port or bus port, where it is not the node's own service. */
+  readonly portTakenBy: string | null;
+}
+
+export type NodeFileRole = 'config' | 'acl' | 'service';
+
+export type ServiceState =
+  | { readonly state: 'absent' }
+  | { readonly state: 'running'; readonly pid: number }
+  | { readonly state: 'exited'; readonly exitCode: number | null; readonly at: string }
+  | { readonly state: 'stopped' };
+
+/** Who acts: checked by the host helper in the same locked command as the effect. */
+export interface StepToken {
+  readonly generation: number;
+  readonly step: string;
+  readonly attempt: number;
+}

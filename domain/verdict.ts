@@ -1,0 +1,79 @@
+import type { SlotRange } from './slots.js';
+
+export const FINDING_CODES = [
+  'DeadMaster',
+  'DeadReplica',
+  'NodeDown',
+  'NodeLoading',
+  'NodeBusy',
+  'WrongSecret',
+  'NotClusterMode',
+  'NotMember',
+  'ForeignMember',
+  'GhostNode',
+  'ClusterDown',
+  'SlotUncovered',
+  'SlotConflict',
+  'OpenSlot',
+  'SplitView',
+  'EpochCollision',
+  'FailureFlag',
+  'AddressMismatch',
+  'ReplicationDown',
+  'ReplicationMismatch',
+  'ReplicaBehind',
+  'ReplicaOfReplica',
+  'NoReplica',
+  'ZoneViolation',
+  'ZoneHoldsMajority',
+  'VersionSkew',
+  'WrongVersion',
+  'ConfigDrift',
+  'FormationTuningLeft',
+  'DefaultUserOpen',
+] as const;
+
+export type FindingCode = (typeof FINDING_CODES)[number];
+
+/** `error` makes the verdict unhealthy; `warning` is shown and does not. */
+export type Severity = 'error' | 'warning';
+
+export interface Finding {
+  readonly code: FindingCode;
+  readonly severity: Severity;
+  readonly host?: string;
+  readonly node?: string;
+  /** What was seen, with the values. */
+  readonly evidence: string;
+  /** The next thing to do. */
+  readonly next: string;
+}
+
+/** One row of `status`: a stable contract for scripts (docs/contract.md). */
+export interface NodeStatus {
+  /** Redis's own 40-character ID; `null` where the node did not answer and nobody knows it. */
+  readonly id: string | null;
+  readonly name: string;
+  readonly host: string;
+  readonly address: string;
+  readonly port: number;
+  readonly zone: string | null;
+  readonly role: 'master' | 'replica' | 'unknown';
+  readonly masterId: string | null;
+  readonly slots: readonly SlotRange[];
+  readonly keys: number | null;
+  readonly usedMemoryBytes: number | null;
+  /** Bytes behind its master; `null` for masters and where it cannot be known. */
+  readonly lagBytes: number | null;
+  readonly version: string | null;
+  readonly answered: boolean;
+}
+
+/** What we conclude from an observation. */
+export interface Verdict {
+  readonly cluster: string;
+  readonly healthy: boolean;
+  readonly asOf: string;
+  readonly findings: readonly Finding[];
+  readonly nodes: readonly NodeStatus[];
+}

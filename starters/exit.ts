@@ -1,0 +1,19 @@
+import { FAILURES, type FailureType } from '../domain/errors.js';
+
+/** Documented in docs/contract.md; scripts rely on the numbers. */
+export const EXIT = {
+  done: 0,
+  unhealthy: 1,
+  usage: 2,
+  refused: 3,
+  unreachable: 4,
+  cancelled: 5,
+  detached: 6,
+  changesPlanned: 10,
+} as const;
+
+export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
+
+export function exitCodeOf(type: FailureType): ExitCode {
+  return FAILURES[type].exit;
+}

@@ -1,0 +1,39 @@
+import { defineConfig } from 'vitest/config';
+
+const node = { environment: 'node', pool: 'forks', execArgv: ['--import', 'tsx'] } as const;
+
+export default defineConfig({
+  test: {
+    projects: [
+      { test: { ...node, name: 'domain', include: ['test/domain/**/*.test.ts', 'test/config/**/*.test.ts'] } },
+      {
+        test: {
+          ...node,
+          name: 'activities',
+          include: ['test/activities/**/*.test.ts', 'test/lab/**/*.test.ts', 'test/starters/**/*.test.ts'],
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+        },
+      },
+      {
+        test: {
+          ...node,
+          name: 'workflows',
+          include: ['test/workflows/**/*.test.ts', 'test/replay/**/*.test.ts'],
+          testTimeout: 60_000,
+          hookTimeout: 120_000,
+        },
+      },
+      {
+        test: {
+          ...node,
+          name: 'e2e',
+          include: ['test/e2e/**/*.test.ts'],
+          testTimeout: 180_000,
+          hookTimeout: 180_000,
+          fileParallelism: false,
+        },
+      },
+    ],
+  },
+});
