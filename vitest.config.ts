@@ -1,6 +1,10 @@
 import { defineConfig } from 'vitest/config';
 
-const node = { environment: 'node', pool: 'forks', execArgv: ['--import', 'tsx'] } as const;
+const node: { environment: 'node'; pool: 'forks'; execArgv: string[] } = {
+  environment: 'node',
+  pool: 'forks',
+  execArgv: ['--import', 'tsx'],
+};
 
 export default defineConfig({
   test: {
