@@ -23,6 +23,7 @@ export default defineConfig({
         test: {
           ...node,
           name: 'workflows',
+          globalSetup: 'test/support/temporal.ts',
           include: ['test/workflows/**/*.test.ts', 'test/replay/**/*.test.ts'],
           testTimeout: 60_000,
           hookTimeout: 120_000,
@@ -32,6 +33,7 @@ export default defineConfig({
         test: {
           ...node,
           name: 'e2e',
+          globalSetup: 'test/support/temporal.ts',
           include: ['test/e2e/**/*.test.ts'],
           testTimeout: 180_000,
           hookTimeout: 180_000,

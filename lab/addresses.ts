@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
-import { createServer } from 'node:net';
 import { ForgeError } from '../domain/errors.js';
 import type { LabShape } from './driver.js';
+import { canListen } from './ports.js';
 
 export interface HostAddress {
   readonly address: string;
@@ -71,14 +71,6 @@ async function allFree(hosts: readonly HostAddress[]): Promise<boolean> {
     }
   }
   return true;
-}
-
-function canListen(host: string, port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const server = createServer();
-    server.once('error', () => resolve(false));
-    server.listen({ host, port, exclusive: true }, () => server.close(() => resolve(true)));
-  });
 }
 
 function numbers(count: number): number[] {
