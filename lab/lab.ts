@@ -24,12 +24,14 @@ export interface LabUpRequest {
 }
 
 /** Six hosts in three zones with one node each: three masters with a replica in another zone. */
-const DEFAULT_SHAPE: LabShape = { hosts: 6, zones: 3, nodesPerHost: 1 };
+function completeShape({ hosts = 6, zones = Math.min(3, hosts), nodesPerHost = 1 }: Partial<LabShape>): LabShape {
+  return { hosts, zones, nodesPerHost };
+}
 
 /** Makes the lab in `dir`, or what an interrupted `up` or a reboot left missing of it. `changed` is false where all hosts ran already. */
-export async function labUp({ dir, driver, shape }: LabUpRequest): Promise<Lab & { changed: boolean }> {
+export async function labUp({ dir, driver, shape = {} }: LabUpRequest): Promise<Lab & { changed: boolean }> {
   const folder = resolve(dir);
-  const record = (await existingLab(folder, shape)) ?? (await newLab(folder, driver, { ...DEFAULT_SHAPE, ...shape }));
+  const record = (await existingLab(folder, shape)) ?? (await newLab(folder, driver, completeShape(shape)));
   let changed = false;
   for (const host of record.hosts) await driver.prepare(host);
   await Promise.all(
@@ -40,6 +42,15 @@ export async function labUp({ dir, driver, shape }: LabUpRequest): Promise<Lab &
     }),
   );
   return { dir: folder, ...labOf(record), changed };
+}
+
+/** What `labUp` would make or find, without making it; refuses what it would refuse. */
+export async function shapeOf({ dir, shape = {} }: Pick<LabUpRequest, 'dir' | 'shape'>): Promise<LabShape> {
+  const existing = await existingLab(resolve(dir), shape);
+  if (existing !== null) return existing.shape;
+  const wanted = completeShape(shape);
+  refuseImpossible(wanted);
+  return wanted;
 }
 
 /** The lab in `dir`, or `null` where there is none. */
@@ -66,7 +77,7 @@ export async function labDown({ dir, driver }: { dir: string; driver: LabDriver 
   await rm(folder, { recursive: true, force: true });
 }
 
-async function existingLab(dir: string, wanted: Partial<LabShape> | undefined): Promise<LabRecord | null> {
+async function existingLab(dir: string, wanted: Partial<LabShape>): Promise<LabRecord | null> {
   const record = await readRecord(dir);
   if (record === null) return null;
   const asked = { ...record.shape, ...wanted };

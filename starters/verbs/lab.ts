@@ -1,0 +1,238 @@
+import { resolve } from 'node:path';
+import { type Command, InvalidArgumentError } from 'commander';
+import type { LabDriver, LabHost, LabShape } from '../../lab/driver.js';
+import type { HostStatus, Lab } from '../../lab/lab.js';
+import { ForgeError } from '../../domain/errors.js';
+import { EXIT, type ExitCode } from '../exit.js';
+import { action, type CliIo, type Verb } from '../io.js';
+
+interface FolderOptions {
+  readonly dir: string;
+  readonly json?: true;
+}
+
+interface UpOptions extends FolderOptions {
+  readonly hosts?: number;
+  readonly zones?: number;
+  readonly nodesPerHost?: number;
+  readonly replicas?: number;
+  readonly nodeTimeout?: number;
+  readonly name: string;
+  readonly specOut?: string;
+}
+
+type LabState = 'up' | 'partial' | 'none';
+
+/** How long a host's processes get to end by themselves when it is shut down. */
+const SHUTDOWN_GRACE_MS = 10_000;
+
+interface HostAction {
+  readonly name: string;
+  readonly help: string;
+  /** How the person is told that it is done, after the host's name. */
+  readonly done: string;
+  readonly run: (driver: LabDriver, host: LabHost) => Promise<void>;
+}
+
+const HOST_ACTIONS: readonly HostAction[] = [
+  {
+    name: 'stop',
+    help: 'shut a host down in an orderly way',
+    done: 'is shut down',
+    run: (driver, host) => driver.stop(host, SHUTDOWN_GRACE_MS),
+  },
+  {
+    name: 'kill',
+    help: 'cut the power of a host: all its processes are gone at once',
+    done: 'is killed',
+    run: (driver, host) => driver.kill(host),
+  },
+  {
+    name: 'freeze',
+    help: 'let a host hang: its ports are open and nothing answers',
+    done: 'is frozen',
+    run: (driver, host) => driver.freeze(host),
+  },
+  {
+    name: 'thaw',
+    help: 'let a frozen host go on',
+    done: 'goes on',
+    run: (driver, host) => driver.thaw(host),
+  },
+  {
+    name: 'start',
+    help: 'boot a host that was stopped or killed; its Redis nodes stay down until the next apply',
+    done: 'is up',
+    run: (driver, host) => driver.start(host),
+  },
+];
+
+/** `redisforge lab`: hosts on this machine, for trying things out. */
+export const labVerb: Verb = (program, io) => {
+  const lab = program.command('lab').description('hosts on this machine, for trying things out: real sshd, real Redis');
+  withFolder(lab.command('up'))
+    .description('bring up a lab and write its spec; asked again, it brings back what is missing')
+    .option('--hosts <n>', 'number of hosts (default: 6)', wholeNumber)
+    .option('--zones <n>', 'number of zones that the hosts are spread over (default: 3)', wholeNumber)
+    .option('--nodes-per-host <n>', 'Redis nodes on each host (default: 1)', wholeNumber)
+    .option('--replicas <n>', 'replicas of each master (default: 1 where the number of nodes allows it)', wholeNumber)
+    .option(
+      '--node-timeout <ms>',
+      'cluster-node-timeout in the spec, milliseconds (default: that of the spec)',
+      wholeNumber,
+    )
+    .option('--name <cluster>', 'name of the cluster in the spec', 'lab')
+    .option('--spec-out <file>', 'where to write the spec (default: cluster.yaml in the folder)')
+    .action(action(io, (options: UpOptions) => up(io, options)));
+  withFolder(lab.command('down'))
+    .description('take a lab away: every process and the folder')
+    .action(action(io, (options: FolderOptions) => down(io, options)));
+  withFolder(lab.command('status'))
+    .description('show the hosts of a lab')
+    .action(action(io, (options: FolderOptions) => status(io, options)));
+  for (const hostAction of HOST_ACTIONS) {
+    withFolder(lab.command(hostAction.name))
+      .description(hostAction.help)
+      .argument('<host>', 'name of the host, such as h2')
+      .action(action(io, (host: string, options: FolderOptions) => actOnHost(io, { hostAction, host, options })));
+  }
+};
+
+function withFolder(command: Command): Command {
+  return command.option('--dir <folder>', 'folder of the lab', '.lab').option('--json', 'print JSON');
+}
+
+async function up(io: CliIo, options: UpOptions): Promise<ExitCode> {
+  const { labStatus, labUp, shapeOf } = await import('../../lab/lab.js');
+  const { clusterShape, findEngine, writeLabSpec } = await import('../../lab/spec.js');
+  const driver = await driverOf(io);
+  const dir = folderOf(io, options);
+  const engine = await findEngine(io.env['PATH'] ?? '');
+  const shape = askedShape(options);
+  clusterShape(await shapeOf({ dir, shape }), options.replicas);
+  const lab = await labUp({ dir, driver, shape });
+  const spec = await writeLabSpec({
+    lab,
+    driver,
+    engine,
+    cluster: {
+      name: options.name,
+      ...(options.replicas === undefined ? {} : { replicas: options.replicas }),
+      ...(options.nodeTimeout === undefined ? {} : { nodeTimeoutMs: options.nodeTimeout }),
+    },
+    ...(options.specOut === undefined ? {} : { path: resolve(io.cwd, options.specOut) }),
+  });
+  const hosts = await labStatus(lab, driver);
+  if (options.json === true) {
+    io.out(JSON.stringify({ ...statusJson(lab, hosts), changed: lab.changed || spec.written, spec: spec.path }));
+    return EXIT.done;
+  }
+  showHosts(io, hosts);
+  io.out(lab.changed ? `The lab is up in ${dir}.` : `The lab in ${dir} is up already.`);
+  io.out(`Its spec: ${spec.path}${spec.written ? '' : ' (kept as it was)'}`);
+  return EXIT.done;
+}
+
+async function down(io: CliIo, options: FolderOptions): Promise<ExitCode> {
+  const { labDown } = await import('../../lab/lab.js');
+  const dir = folderOf(io, options);
+  await labDown({ dir, driver: await driverOf(io) });
+  io.out(options.json === true ? JSON.stringify({ dir, state: 'none', hosts: [] }) : `No lab is left in ${dir}.`);
+  return EXIT.done;
+}
+
+async function status(io: CliIo, options: FolderOptions): Promise<ExitCode> {
+  const { labStatus, openLab } = await import('../../lab/lab.js');
+  const dir = folderOf(io, options);
+  const lab = await openLab(dir);
+  const hosts = lab === null ? [] : await labStatus(lab, await driverOf(io));
+  if (options.json === true) io.out(JSON.stringify(statusJson({ dir }, hosts)));
+  else if (hosts.length === 0) io.out(`There is no lab in ${dir}.`);
+  else showHosts(io, hosts);
+  return stateOf(hosts) === 'up' ? EXIT.done : EXIT.unhealthy;
+}
+
+interface HostRequest {
+  readonly hostAction: HostAction;
+  readonly host: string;
+  readonly options: FolderOptions;
+}
+
+async function actOnHost(io: CliIo, { hostAction, host, options }: HostRequest): Promise<ExitCode> {
+  const { labStatus, openLab } = await import('../../lab/lab.js');
+  const dir = folderOf(io, options);
+  const lab = await openLab(dir);
+  const found = lab?.hosts.find((candidate) => candidate.name === host);
+  if (lab === null || found === undefined) throw noSuchHost(dir, host, lab);
+  const driver = await driverOf(io);
+  await hostAction.run(driver, found);
+  if (options.json === true) io.out(JSON.stringify(statusJson(lab, await labStatus(lab, driver))));
+  else io.out(`${host} ${hostAction.done}.`);
+  return EXIT.done;
+}
+
+function noSuchHost(dir: string, host: string, lab: Lab | null): ForgeError {
+  return new ForgeError('BadSpec', {
+    what: lab === null ? `There is no lab in ${dir}.` : `The lab in ${dir} has no host ${host}.`,
+    left: 'Nothing was changed.',
+    next:
+      lab === null
+        ? 'Start one with `redisforge lab up`.'
+        : `Its hosts: ${lab.hosts.map(({ name }) => name).join(', ')}.`,
+  });
+}
+
+function askedShape({ hosts, zones, nodesPerHost }: UpOptions): Partial<LabShape> {
+  return {
+    ...(hosts === undefined ? {} : { hosts }),
+    ...(zones === undefined ? {} : { zones }),
+    ...(nodesPerHost === undefined ? {} : { nodesPerHost }),
+  };
+}
+
+/** A stable contract for scripts (docs/contract.md). */
+function statusJson({ dir }: { dir: string }, hosts: readonly HostStatus[]) {
+  return {
+    dir,
+    state: stateOf(hosts),
+    hosts: hosts.map(({ name, zone, address, sshPort, user, identityFile, root, nodePorts, state }) => ({
+      ...{ name, zone, address, sshPort, user, identityFile, root, nodePorts, state },
+    })),
+  };
+}
+
+function stateOf(hosts: readonly HostStatus[]): LabState {
+  if (hosts.length === 0) return 'none';
+  return hosts.every(({ state }) => state === 'running') ? 'up' : 'partial';
+}
+
+function showHosts(io: CliIo, hosts: readonly HostStatus[]): void {
+  const rows = hosts.map(({ name, zone, address, sshPort, nodePorts, state }) => [
+    ...[name, zone, state, `${address}:${sshPort}`, nodePorts.join(' ')],
+  ]);
+  for (const line of table([['HOST', 'ZONE', 'STATE', 'SSH', 'REDIS PORTS'], ...rows])) io.out(line);
+}
+
+function table(rows: readonly (readonly string[])[]): string[] {
+  const widths = rows[0]?.map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0))) ?? [];
+  return rows.map((row) =>
+    row
+      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+      .join('  ')
+      .trimEnd(),
+  );
+}
+
+async function driverOf(io: CliIo): Promise<LabDriver> {
+  const { createProcessDriver } = await import('../../lab/process-driver.js');
+  return createProcessDriver({ searchPath: io.env['PATH'] ?? '' });
+}
+
+function folderOf(io: CliIo, { dir }: FolderOptions): string {
+  return resolve(io.cwd, dir);
+}
+
+function wholeNumber(text: string): number {
+  if (!/^\d{1,9}$/.test(text)) throw new InvalidArgumentError('A whole number is wanted.');
+  return Number(text);
+}
