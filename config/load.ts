@@ -1,0 +1,88 @@
+import { readFile } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
+import { ForgeError } from '../domain/errors.js';
+import type { ClusterSpec } from '../domain/spec.js';
+import { pathText } from '../domain/spec-path.js';
+import { ruleProblems } from '../domain/spec-rules.js';
+import { completeSpec, type Places } from './complete.js';
+import { readYaml, type YamlFile } from './document.js';
+import { type PathProblem, problemsOf } from './problems.js';
+import { specSchema } from './schema.js';
+
+export interface LoadedSpec {
+  readonly spec: ClusterSpec;
+  /** Absolute. */
+  readonly path: string;
+  readonly text: string;
+}
+
+export interface SpecProblem {
+  /** As `hosts[2].ssh.port`; empty for the file as a whole. */
+  readonly path: string;
+  readonly line: number;
+  readonly reason: string;
+  /** What would be right. */
+  readonly right: string;
+}
+
+/** Reads and checks a spec. Relative paths in it count from its own folder. Throws ForgeError BadSpec with all problems at once. */
+export async function loadSpec({ path, env = {} }: { path: string; env?: NodeJS.ProcessEnv }): Promise<LoadedSpec> {
+  const absolute = resolve(path);
+  const text = await readSpecFile(absolute);
+  const read = readSpec(text, { folder: dirname(absolute), home: env.HOME });
+  if ('problems' in read) {
+    const count = read.problems.length === 1 ? 'a problem' : `${read.problems.length} problems`;
+    throw new ForgeError('BadSpec', {
+      what: `${path} has ${count}:\n${read.problems.map((problem) => `  ${describeProblem(problem)}`).join('\n')}`,
+      left: 'Nothing was changed.',
+      next: 'Correct the file; `redisforge validate -f` checks it without doing anything.',
+    });
+  }
+  return { spec: read.spec, path: absolute, text };
+}
+
+/** All problems of a spec's text; none where it may be used. */
+export function specProblems(text: string): SpecProblem[] {
+  const read = readSpec(text, { folder: '/', home: '/' });
+  return 'problems' in read ? read.problems : [];
+}
+
+export function describeProblem({ line, path, reason, right }: SpecProblem): string {
+  return `line ${line}: ${path === '' ? 'the file' : path} ${reason}. Right: ${right}`;
+}
+
+async function readSpecFile(path: string): Promise<string> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : 'unreadable';
+    throw new ForgeError(
+      'BadSpec',
+      {
+        what: `The spec ${path} cannot be read (${code}).`,
+        left: 'Nothing was changed.',
+        next: 'Name a spec with -f; `redisforge init` writes one.',
+      },
+      { cause: error },
+    );
+  }
+}
+
+function readSpec(text: string, places: Places): { spec: ClusterSpec } | { problems: SpecProblem[] } {
+  const file = readYaml(text);
+  if (file.errors.length > 0) {
+    return { problems: file.errors.map(({ line, reason }) => ({ path: '', line, reason, right: 'valid YAML' })) };
+  }
+  const parsed = specSchema.safeParse(file.value);
+  if (!parsed.success) return { problems: located(file, problemsOf(parsed.error.issues, file.value)) };
+  const completed = completeSpec(parsed.data, places);
+  if (completed.spec === undefined) return { problems: located(file, completed.problems) };
+  const broken = ruleProblems(completed.spec);
+  return broken.length === 0 ? { spec: completed.spec } : { problems: located(file, broken) };
+}
+
+function located(file: YamlFile, problems: readonly PathProblem[]): SpecProblem[] {
+  return problems
+    .map(({ path, reason, right }) => ({ path: pathText(path), line: file.lineOf(path), reason, right }))
+    .sort((a, b) => a.line - b.line);
+}

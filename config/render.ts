@@ -1,0 +1,74 @@
+import { createHash } from 'node:crypto';
+import { nodePaths } from '../domain/nodes.js';
+import type { ClusterSpec, HostSpec } from '../domain/spec.js';
+import type { NodeFileRole } from '../domain/survey.js';
+import { userName } from '../domain/users.js';
+import { renderUsers } from './render-users.js';
+import { confValue } from './redis-quote.js';
+import type { NodeSecrets } from './secrets.js';
+import { nodeSettings } from './settings.js';
+
+/** A file as it has to be on the host. redis.conf holds the replication secret: show `sha256`, never `content`. */
+export interface RenderedFile {
+  readonly role: NodeFileRole;
+  /** Absolute, on the host. */
+  readonly path: string;
+  /** As chmod takes it. */
+  readonly mode: '600';
+  readonly content: string;
+  /** Hex. */
+  readonly sha256: string;
+}
+
+export interface RenderRequest {
+  readonly spec: ClusterSpec;
+  readonly host: HostSpec;
+  readonly port: number;
+  readonly secrets: NodeSecrets;
+}
+
+/** All files of one node. The same request gives the same bytes. */
+export function renderNodeFiles(request: RenderRequest): RenderedFile[] {
+  const { spec, host, port, secrets } = request;
+  const paths = nodePaths(host, port);
+  return [
+    file('config', paths.config, renderConfig(request)),
+    file('acl', paths.acl, renderUsers(spec, secrets)),
+    file('service', paths.service, `${[spec.install.server, paths.config].join('\n')}\n`),
+  ];
+}
+
+function file(role: NodeFileRole, path: string, content: string): RenderedFile {
+  return { role, path, mode: '600', content, sha256: createHash('sha256').update(content).digest('hex') };
+}
+
+function renderConfig({ spec, host, port, secrets }: RenderRequest): string {
+  const paths = nodePaths(host, port);
+  const directive = (name: string, value: string) => `${name} ${confValue(value)}`;
+  return `${[
+    `# Cluster ${spec.name}, node ${host.name}:${port}. Written by RedisForge from the spec: changes made here are found and undone.`,
+    directive('bind', host.address),
+    directive('port', String(port)),
+    directive('cluster-announce-ip', host.address),
+    'daemonize no',
+    directive('dir', paths.data),
+    directive('logfile', paths.log),
+    directive('aclfile', paths.acl),
+    'cluster-enabled yes',
+    'cluster-config-file nodes.conf',
+    '',
+    '# What a replica says to its master; its rights are in the ACL file.',
+    directive('masteruser', userName(spec, 'replication')),
+    directive('masterauth', secrets.replication.current.reveal()),
+    '',
+    ...Object.entries(nodeSettings(spec)).map(([name, value]) => directive(name, value)),
+    ...extraLines(spec),
+  ].join('\n')}\n`;
+}
+
+/** Directives of the spec's own: their values are several arguments, so they are written as they are (the spec's check keeps them to one line). */
+function extraLines(spec: ClusterSpec): string[] {
+  const entries = Object.entries(spec.redis.extra);
+  if (entries.length === 0) return [];
+  return ['', '# redis.extra of the spec', ...entries.map(([name, value]) => `${name} ${value === '' ? '""' : value}`)];
+}

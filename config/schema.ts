@@ -1,0 +1,214 @@
+import { isIP } from 'node:net';
+import { z } from 'zod';
+import type { SecretRef } from '../domain/spec.js';
+import { parseDuration, parseSize } from './units.js';
+
+/*
+ * The shape of the file as people write it. Every `error` says what would be right; `problems.ts` adds what was found and where. Which values go
+ * together is not looked at here but in `domain/spec-rules.ts`.
+ */
+
+/** A mapping that takes no other keys. For unknown keys its message is the list of known ones, from which the nearest is suggested. */
+function section<Shape extends z.core.$ZodLooseShape>(shape: Shape) {
+  const keys = Object.keys(shape).join(', ');
+  return z.strictObject(shape, {
+    error: (issue) => (issue.code === 'unrecognized_keys' ? keys : `a mapping with the keys ${keys}`),
+  });
+}
+
+function text(pattern: RegExp, right: string) {
+  return z.string({ error: right }).regex(pattern, { error: right });
+}
+
+function whole(min: number, max: number, what: string) {
+  const right = `${what}: a whole number from ${min} to ${max}`;
+  return z.int({ error: right }).min(min, { error: right }).max(max, { error: right });
+}
+
+function choice<const Options extends readonly string[]>(options: Options) {
+  return z.enum(options, { error: `one of ${options.join(', ')}` });
+}
+
+function measured(parse: (text: string) => number | null, right: string) {
+  return z.union([z.string(), z.number()], { error: right }).transform((value, context) => {
+    const parsed = parse(String(value));
+    if (parsed !== null && (typeof value === 'string' || Number.isSafeInteger(value))) return parsed;
+    context.addIssue({ code: 'custom', message: right });
+    return z.NEVER;
+  });
+}
+
+const size = measured(parseSize, 'a size such as 256mb or 4gb, or a number of bytes');
+const duration = measured(parseDuration, 'a duration such as 5s or 500ms, or a number of milliseconds');
+const flag = z.boolean({ error: 'true or false' });
+const seconds = duration.refine((ms) => ms % 1000 === 0, { error: 'a duration in whole seconds, such as 10s' });
+
+const NAME = 'lower-case letters, digits and dashes, beginning with a letter';
+const sentence = text(/\S/, 'a sentence that says why').max(300, { error: 'a shorter sentence' });
+const path = text(/^[^\0\n]+$/, 'a path');
+const absolutePath = text(/^\/[^\0\n]*[^\0\n/]$/, 'an absolute path on the hosts, such as /var/lib/redisforge');
+const port = whole(1, 65535, 'a port');
+/** The cluster bus listens 10000 ports higher. */
+const nodePort = whole(1, 55535, 'a port (the cluster bus takes the one 10000 above it)');
+const address = z
+  .string({ error: 'an IP address' })
+  .refine((value) => isIP(value) !== 0 && !/^(0\.0\.0\.0|::)$/.test(value), {
+    error: 'an IP address at which clients and the other hosts reach this one',
+  });
+
+const hostKey = text(
+  /^(ssh|ecdsa)-[a-z0-9-]+ [A-Za-z0-9+/]+={0,3}$/,
+  'a line `algorithm base64` as `ssh-keyscan` prints it after the host name, such as `ssh-ed25519 AAAA…`',
+);
+
+const sshFields = {
+  user: text(/^[A-Za-z0-9_][A-Za-z0-9_.@\\-]*$/, 'a login name').exactOptional(),
+  port: port.exactOptional(),
+  identityFile: path.exactOptional(),
+  agent: z.literal(true, { error: 'true, or leave it out and name an identityFile' }).exactOptional(),
+  hostKeys: z
+    .array(hostKey, { error: 'a list of host keys' })
+    .min(1, { error: 'at least one host key' })
+    .exactOptional(),
+  knownHosts: path.exactOptional(),
+};
+
+const sshHost = text(/^[A-Za-z0-9_.:-]+$/, 'a host name or address').exactOptional();
+const jump = section({ ...sshFields, host: text(/^[A-Za-z0-9_.:-]+$/, 'a host name or address') }).exactOptional();
+
+const node = z.union([nodePort, section({ port: nodePort })], { error: 'a port from 1 to 55535, or {port: …}' });
+
+const host = section({
+  name: text(/^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$/, 'lower-case letters, digits, dots and dashes'),
+  zone: text(/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/, 'letters, digits, dots and dashes'),
+  address,
+  root: absolutePath.exactOptional(),
+  ssh: section({ ...sshFields, host: sshHost, jump }).exactOptional(),
+  nodes: z
+    .array(node, { error: 'a list of ports' })
+    .min(1, { error: 'at least one port' })
+    .prefault([6379])
+    .transform((nodes) => nodes.map((entry) => (typeof entry === 'number' ? { port: entry } : entry))),
+});
+
+function isSecretRef(value: string): value is SecretRef {
+  return /^env:[A-Za-z_][A-Za-z0-9_]*$/.test(value) || /^file:[^\0\n]+$/.test(value);
+}
+
+const SECRET_RIGHT = 'a reference, env:NAME or file:PATH; the secret itself has no place in this file';
+const secretRef = z.string({ error: SECRET_RIGHT }).refine(isSecretRef, { error: SECRET_RIGHT });
+const secret = z
+  .union([secretRef, section({ current: secretRef, next: secretRef.exactOptional() })], {
+    error: `${SECRET_RIGHT}; or {current: …, next: …} during a rotation`,
+  })
+  .transform((value) => (typeof value === 'string' ? { current: value } : value));
+
+const tokens = (token: RegExp, right: string) =>
+  text(/^\S/, right).refine((value) => value.split(/\s+/).every((part) => token.test(part)), { error: right });
+
+const RESERVED_USERS = /^(?!default$|admin$|redisforge-)[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
+const app = section({
+  name: text(RESERVED_USERS, 'letters, digits, dots and dashes; not default, admin or redisforge-…').prefault('app'),
+  keys: tokens(/^(~|%(R|W|RW)~)[\x21-\x7e]+$/, 'key patterns, such as ~orders:* ~cart:*').prefault('~*'),
+  channels: tokens(/^&[\x21-\x7e]+$/, 'channel patterns, such as &orders:*').prefault('&*'),
+  commands: tokens(
+    /^[+-]@?[a-z0-9|_.-]+$/i,
+    'rights to commands, such as +@read +@write -keys; a user never goes without a password (no nopass)',
+  ).prefault('+@all -@admin -@dangerous +info'),
+});
+
+const shape = section({
+  masters: whole(1, 1000, 'the number of masters'),
+  replicasPerMaster: whole(0, 5, 'the number of replicas of each master').prefault(1),
+  withoutReplicas: sentence.exactOptional(),
+  sharedZones: sentence.exactOptional(),
+});
+
+const redis = section({
+  maxmemory: size.exactOptional(),
+  maxmemoryPolicy: choice([
+    'noeviction',
+    'allkeys-lru',
+    'allkeys-lfu',
+    'allkeys-random',
+    'volatile-lru',
+    'volatile-lfu',
+    'volatile-random',
+    'volatile-ttl',
+  ]).exactOptional(),
+  maxclients: whole(1, 1_000_000, 'a number of clients').prefault(10_000),
+  nofile: whole(64, 10_000_000, 'a number of open files').prefault(16_384),
+  nodeTimeout: duration.prefault('5s'),
+  minReplicasToWrite: whole(0, 5, 'a number of replicas').prefault(0),
+  minReplicasMaxLag: seconds.prefault('10s'),
+  protectedMode: flag.prefault(true),
+  requireFullCoverage: flag.prefault(false),
+  replBacklog: size.prefault('64mb'),
+  extra: z
+    .record(
+      text(/^[a-z][a-z0-9-]*$/, 'a directive of redis.conf'),
+      z
+        .union([text(/^[^\0\r\n]*$/, 'one line'), z.number(), z.boolean()], { error: 'one line of text' })
+        .transform((value) => (typeof value === 'boolean' ? (value ? 'yes' : 'no') : String(value).trim())),
+      { error: 'a mapping from directives of redis.conf to their values' },
+    )
+    .prefault({}),
+});
+
+const persistence = section({
+  data: choice(['durable', 'cache']).prefault('durable'),
+  appendonly: flag.exactOptional(),
+  appendfsync: choice(['always', 'everysec', 'no']).prefault('everysec'),
+  save: text(
+    /^(\d+ \d+( \d+ \d+)*)?$/,
+    'pairs of seconds and changes, such as "3600 1 300 100", or "" for none',
+  ).exactOptional(),
+});
+
+const timings = section({
+  sshConnect: duration.prefault('10s'),
+  command: duration.prefault('30s'),
+  redisCommand: duration.prefault('5s'),
+  start: duration.prefault('30s'),
+  form: duration.prefault('60s'),
+  poll: duration.prefault('100ms'),
+  heartbeat: duration.prefault('10s'),
+  hostParallelism: whole(1, 256, 'a number of hosts').prefault(8),
+});
+
+export const specSchema = section({
+  apiVersion: z.literal('redisforge/v1', { error: 'redisforge/v1' }),
+  name: text(/^[a-z][a-z0-9-]{0,61}$/, NAME),
+  uid: text(
+    /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/,
+    'a UUID in lower case, made once for this cluster by `uuidgen` and never changed',
+  ),
+  engine: section({
+    kind: choice(['redis', 'valkey']).prefault('redis'),
+    version: text(/^\d+\.\d+(\.\d+)?$/, 'a version in quotes, such as "7.0" or "7.0.15"'),
+  }),
+  mode: z.literal('cluster', { error: 'cluster' }).prefault('cluster'),
+  shape,
+  root: absolutePath.prefault('/var/lib/redisforge'),
+  ssh: section({ ...sshFields, jump }).prefault({}),
+  hosts: z.array(host, { error: 'a list of hosts' }).min(1, { error: 'at least one host' }),
+  install: section({
+    method: z.literal('preinstalled', { error: 'preinstalled' }).prefault('preinstalled'),
+    server: absolutePath.exactOptional(),
+  }).prefault({}),
+  service: section({ method: z.literal('process', { error: 'process' }).prefault('process') }).prefault({}),
+  redis: redis.prefault({}),
+  persistence: persistence.prefault({}),
+  users: section({ app: app.prefault({}) }).prefault({}),
+  secrets: section({ operator: secret, replication: secret, app: secret, admin: secret }),
+  timings: timings.prefault({}),
+});
+
+/** A spec as it stands in the file: what `writeSpec` takes. */
+export type SpecDraft = z.input<typeof specSchema>;
+
+/** A spec with its units read and its own defaults in place; `complete.ts` makes a ClusterSpec of it. */
+export type SpecDocument = z.output<typeof specSchema>;
+
+export type SshDocument = NonNullable<SpecDocument['hosts'][number]['ssh']>;
+export type JumpDocument = NonNullable<SshDocument['jump']>;

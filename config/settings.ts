@@ -1,0 +1,59 @@
+import { parseSize } from './units.js';
+import type { ClusterSpec, EngineSpec } from '../domain/spec.js';
+
+/** The settings of every node that the spec decides, by directive, in the form in which CONFIG GET prints them. No secrets. */
+export function nodeSettings(spec: ClusterSpec): Record<string, string> {
+  const { redis, persistence, engine } = spec;
+  return {
+    'protected-mode': yesNo(redis.protectedMode),
+    'cluster-node-timeout': String(redis.nodeTimeoutMs),
+    'cluster-require-full-coverage': yesNo(redis.requireFullCoverage),
+    ...sinceRedis7(engine, {
+      // Placement is ours: a replica that moves by itself would undo it.
+      'cluster-allow-replica-migration': 'no',
+      // Recovery to a point in time needs the times in the log from its first line on.
+      'aof-timestamp-enabled': 'yes',
+    }),
+    maxmemory: String(redis.maxmemoryBytes),
+    'maxmemory-policy': redis.maxmemoryPolicy,
+    maxclients: String(redis.maxclients),
+    'min-replicas-to-write': String(redis.minReplicasToWrite),
+    'min-replicas-max-lag': String(redis.minReplicasMaxLagSeconds),
+    'repl-backlog-size': String(redis.replBacklogBytes),
+    // Redis's own default, written down: forming a cluster lowers it for a moment, and a crash may leave it so.
+    'repl-diskless-sync-delay': '5',
+    appendonly: yesNo(persistence.appendonly),
+    appendfsync: persistence.appendfsync,
+    save: persistence.save,
+  };
+}
+
+/** The settings to compare with CONFIG GET: those of `nodeSettings`, and those of `redis.extra` that CONFIG GET prints as they were written. */
+export function wantedSettings(spec: ClusterSpec): Record<string, string> {
+  const extra = Object.entries(spec.redis.extra)
+    .filter(([name, value]) => !PRINTED_OTHERWISE.has(name) && !/\s/.test(value))
+    .map(([name, value]) => [name, asPrinted(value)] as const);
+  return { ...nodeSettings(spec), ...Object.fromEntries(extra) };
+}
+
+/** CONFIG GET gives these with other words, or in another order, than they were set with. */
+const PRINTED_OTHERWISE: ReadonlySet<string> = new Set([
+  'notify-keyspace-events',
+  'client-output-buffer-limit',
+  'syslog-facility',
+]);
+
+function asPrinted(value: string): string {
+  const unquoted = value === '""' ? '' : value;
+  const bytes = /^\d+[kmg]b?$/i.test(unquoted) ? parseSize(unquoted) : null;
+  return bytes === null ? unquoted : String(bytes);
+}
+
+function yesNo(on: boolean): string {
+  return on ? 'yes' : 'no';
+}
+
+/** Redis 6.2 does not start with directives that it does not know. Valkey began after 7. */
+function sinceRedis7(engine: EngineSpec, settings: Record<string, string>): Record<string, string> {
+  return engine.kind === 'redis' && engine.version.startsWith('6.') ? {} : settings;
+}
