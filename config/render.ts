@@ -8,6 +8,8 @@ import { confValue } from './redis-quote.js';
 import type { NodeSecrets } from './secrets.js';
 import { nodeSettings } from './settings.js';
 
+export { wantedSettings } from './settings.js';
+
 /** A file as it has to be on the host. redis.conf holds the replication secret: show `sha256`, never `content`. */
 export interface RenderedFile {
   readonly role: NodeFileRole;
