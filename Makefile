@@ -1,0 +1,28 @@
+.PHONY: help setup build demo demo-down test check bench clean
+
+help: ## what can be made (default)
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | while IFS='|' read -r target text; do printf '%-18s %s\n' "$$target" "$$text"; done
+
+setup: ## install what this machine lacks; asks first, unless CI=true or YES=1
+	@scripts/setup.sh
+
+build: setup ## compile to dist/ and bundle the workflows
+	@scripts/build.sh
+
+demo: build ## six hosts on this machine, and a Redis Cluster on them as a durable operation
+	@scripts/demo.sh
+
+demo-down: ## take all of the demo away
+	@scripts/demo-down.sh
+
+test: build ## all checks and tests
+	@scripts/test.sh
+
+check: build ## types, lint, format, walls and unused code only
+	@scripts/test.sh --checks-only
+
+bench: build ## compare with redis-cli --cluster; results go to bench/results
+	@scripts/bench.sh
+
+clean: demo-down ## remove what was built; keeps .tools and node_modules
+	@rm -rf dist .vitest-results
