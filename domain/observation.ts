@@ -51,6 +51,8 @@ export interface AnsweringNode extends Asked {
   readonly replication: MasterReplication | ReplicaReplication;
   /** Running settings that were asked for, by their redis.conf names. */
   readonly settings: Readonly<Record<string, string>>;
+  /** Whether a client that does not authenticate is let in. */
+  readonly openToAnyone: boolean;
 }
 
 export interface MasterReplication {

@@ -12,6 +12,7 @@ export const FINDING_CODES = [
   'ForeignMember',
   'GhostNode',
   'ClusterDown',
+  'QuorumLost',
   'SlotUncovered',
   'SlotConflict',
   'OpenSlot',
@@ -24,6 +25,7 @@ export const FINDING_CODES = [
   'ReplicaBehind',
   'ReplicaOfReplica',
   'NoReplica',
+  'WrongShape',
   'ZoneViolation',
   'ZoneHoldsMajority',
   'VersionSkew',
@@ -63,6 +65,8 @@ export interface NodeStatus {
   readonly slots: readonly SlotRange[];
   readonly keys: number | null;
   readonly usedMemoryBytes: number | null;
+  /** 0 where the node has no limit. */
+  readonly maxmemoryBytes: number | null;
   /** Bytes behind its master; `null` for masters and where it cannot be known. */
   readonly lagBytes: number | null;
   readonly version: string | null;
@@ -76,4 +80,14 @@ export interface Verdict {
   readonly asOf: string;
   readonly findings: readonly Finding[];
   readonly nodes: readonly NodeStatus[];
+}
+
+/** Whether two verdicts speak of the same cluster: the same nodes in the same roles, with the same masters and slots. */
+export function agree(a: Verdict, b: Verdict): boolean {
+  const shape = ({ nodes }: Verdict) =>
+    nodes
+      .map(({ id, role, masterId, slots }) => JSON.stringify([id, role, masterId, slots]))
+      .sort()
+      .join('\n');
+  return shape(a) === shape(b);
 }

@@ -1,0 +1,120 @@
+import type { Secret } from '../../config/secrets.js';
+import type { FormationAction, FormationInput, FormingNode } from '../../domain/formation.js';
+import { type DeclaredNode, declaredNodes } from '../../domain/nodes.js';
+import type { SilentNode } from '../../domain/observation.js';
+import { eachSlot } from '../../domain/ownership.js';
+import { parseInfo, readClusterInfo, readReplication } from '../../domain/parse-info.js';
+import { parseClusterNodes } from '../../domain/parse-nodes.js';
+import type { ClusterSpec } from '../../domain/spec.js';
+import { userName } from '../../domain/users.js';
+import { type Command, connectNode, type NodeConnection, type Reply, textOf, valueOf } from './connection.js';
+import { silenceOf } from './silence.js';
+
+type FormationNodes = FormationInput['observation']['nodes'];
+
+/** The declared nodes with one open connection each, for as long as a formation takes: it asks them every few milliseconds. */
+export class FormingNodes {
+  readonly #connections = new Map<string, NodeConnection>();
+  readonly #declared: readonly DeclaredNode[];
+
+  constructor(
+    private readonly spec: ClusterSpec,
+    private readonly password: Secret,
+  ) {
+    this.#declared = declaredNodes(spec);
+  }
+
+  /** What a formation has to know of each node; a lost connection is opened again. */
+  async look(): Promise<FormationNodes> {
+    return Promise.all(this.#declared.map((node) => this.#lookAt(node)));
+  }
+
+  async #lookAt(node: DeclaredNode): Promise<FormationNodes[number]> {
+    const asked = { ...node, declared: true };
+    try {
+      const replies = await this.send(node.name, [
+        ['CLUSTER', 'NODES'],
+        ['CLUSTER', 'INFO'],
+        ['INFO', 'replication'],
+        ['DBSIZE'],
+      ]);
+      return { ...asked, answered: true, ...readLook(replies) };
+    } catch (error) {
+      const { silence } = silenceOf(error);
+      return { ...asked, answered: false, silence } satisfies Partial<SilentNode>;
+    }
+  }
+
+  /** Sends commands to one node in one round trip. @throws NodeSilent */
+  async send(name: string, commands: readonly Command[]): Promise<Reply[]> {
+    const connection = await this.#connection(name);
+    try {
+      return await connection.pipeline(commands);
+    } catch (error) {
+      connection.close();
+      this.#connections.delete(name);
+      throw error;
+    }
+  }
+
+  close(): void {
+    for (const connection of this.#connections.values()) connection.close();
+    this.#connections.clear();
+  }
+
+  async #connection(name: string): Promise<NodeConnection> {
+    const open = this.#connections.get(name);
+    if (open !== undefined) return open;
+    const node = this.#declared.find((candidate) => candidate.name === name);
+    if (node === undefined) throw new Error(`${name} is no node of ${this.spec.name}`);
+    const credentials = { user: userName(this.spec, 'operator'), password: this.password };
+    const connection = await connectNode({ ...node, credentials, timeoutMs: this.spec.timings.redisCommandMs });
+    this.#connections.set(name, connection);
+    return connection;
+  }
+}
+
+function readLook([nodes, clusterInfo, replication, keys]: readonly Reply[]) {
+  const view = parseClusterNodes(textOf(nodes));
+  return {
+    id: view.find((entry) => entry.flags.includes('myself'))?.id ?? '',
+    view,
+    clusterState: readClusterInfo(parseInfo(textOf(clusterInfo))).clusterState,
+    replication: readReplication(parseInfo(textOf(replication))),
+    keys: Number(valueOf(keys)),
+  } satisfies Partial<FormingNode>;
+}
+
+/** The command of an action. `plain` is for servers before 7.0, which do not know ranges. */
+export function commandOf(action: FormationAction, dialect: 'ranges' | 'plain'): Command {
+  switch (action.kind) {
+    case 'setConfigEpoch':
+      return ['CLUSTER', 'SET-CONFIG-EPOCH', action.epoch];
+    case 'addSlots':
+      return dialect === 'ranges'
+        ? ['CLUSTER', 'ADDSLOTSRANGE', ...action.ranges.flat()]
+        : ['CLUSTER', 'ADDSLOTS', ...eachSlot(action.ranges)];
+    case 'meet':
+      return ['CLUSTER', 'MEET', action.address, action.port];
+    case 'replicate':
+      return ['CLUSTER', 'REPLICATE', action.masterId];
+    default:
+      return action satisfies never;
+  }
+}
+
+/** What an action did, for the record. */
+export function effectOf(action: FormationAction): string {
+  switch (action.kind) {
+    case 'setConfigEpoch':
+      return `${action.node}: config epoch ${action.epoch}`;
+    case 'addSlots':
+      return `${action.node}: slots ${action.ranges.map(([from, to]) => `${from}-${to}`).join(' ')}`;
+    case 'meet':
+      return `${action.node} met ${action.target}`;
+    case 'replicate':
+      return `${action.node} replicates ${action.master}`;
+    default:
+      return action satisfies never;
+  }
+}

@@ -1,0 +1,149 @@
+import type { Expectation } from './expectation.js';
+import { tuningLeft } from './formation-tuning.js';
+import { type AnsweringNode, selfOf } from './observation.js';
+import { ownsSlots } from './ownership.js';
+import { finding, names, type Picture } from './picture.js';
+import type { Drift } from './plan.js';
+import type { Finding } from './verdict.js';
+
+/** Findings about versions, and about what the spec declares beyond a sound structure. */
+export function expectationFindings(picture: Picture): Finding[] {
+  const { expectation } = picture;
+  if (expectation === null) return versionSkew(picture);
+  const declared = picture.answering.filter((node) => node.declared);
+  return [
+    ...versionSkew(picture),
+    ...wrongShape(picture, expectation),
+    ...zoneViolations(picture, expectation),
+    ...zoneMajorities(picture, expectation),
+    ...declared.flatMap((node) => wrongVersion(node, expectation)),
+    ...declared.flatMap((node) => leftTuned(node, expectation)),
+    ...declared.flatMap((node) => drifted(node, expectation)),
+    ...declared.filter((node) => node.openToAnyone).map(openToAnyone),
+  ];
+}
+
+/** Running settings that differ from the spec's, those apart that only a killed formation left behind. */
+export function settingDrift(
+  node: Pick<AnsweringNode, 'name' | 'settings'>,
+  expectation: Pick<Expectation, 'settings'>,
+): Drift[] {
+  const tuned = new Set(tuningLeft(node, expectation.settings).map(({ setting }) => setting));
+  return Object.entries(expectation.settings).flatMap(([setting, wanted]) => {
+    const running = node.settings[setting];
+    if (running === undefined || running === wanted || tuned.has(setting)) return [];
+    return [{ node: node.name, setting, wanted, running }];
+  });
+}
+
+function versionSkew(picture: Picture): Finding[] {
+  const byVersion = new Map<string, AnsweringNode[]>();
+  for (const node of picture.members) {
+    const version = `${node.engine} ${node.version}`;
+    byVersion.set(version, [...(byVersion.get(version) ?? []), node]);
+  }
+  if (byVersion.size < 2) return [];
+  return [
+    finding({
+      code: 'VersionSkew',
+      severity: 'warning',
+      evidence: `Nodes run different versions: ${[...byVersion].map(([version, nodes]) => `${version} on ${names(nodes)}`).join('; ')}.`,
+      next: 'Finish the upgrade; until then move no slots, and let no older node replicate a newer one.',
+    }),
+  ];
+}
+
+function wrongShape(picture: Picture, expectation: Expectation): Finding[] {
+  const masters = picture.members.filter(ownsSlots);
+  const idle = picture.members.filter((node) => selfOf(node)?.masterId === null && !ownsSlots(node));
+  if (masters.length === expectation.masters && idle.length === 0) return [];
+  const idleWords = idle.length === 0 ? '' : `; masters without slots: ${names(idle)}`;
+  return [
+    finding({
+      code: 'WrongShape',
+      evidence: `${masters.length} masters own slots${masters.length === 0 ? '' : ` (${names(masters)})`}, the spec wants ${expectation.masters}${idleWords}.`,
+      next: 'Run apply where the cluster was never formed to its end; else see which master is missing.',
+    }),
+  ];
+}
+
+function zoneViolations(picture: Picture, expectation: Expectation): Finding[] {
+  if (expectation.sharedZones) return [];
+  return picture.members.flatMap((replica) => {
+    const master = picture.members.find(({ id }) => id === selfOf(replica)?.masterId);
+    if (master === undefined || replica.zone === null || master.zone !== replica.zone) return [];
+    return finding({
+      code: 'ZoneViolation',
+      about: replica,
+      evidence: `${replica.name} and its master ${master.name} are both in zone ${replica.zone}: the loss of that zone loses the shard.`,
+      next: 'Attach a replica in another zone with CLUSTER REPLICATE, or fail over so that they are apart.',
+    });
+  });
+}
+
+/** With two zones one always holds half of the masters: only where a third one exists can it be avoided. */
+function zoneMajorities(picture: Picture, expectation: Expectation): Finding[] {
+  const zones = new Set(expectation.nodes.map(({ zone }) => zone));
+  const masters = picture.members.filter(ownsSlots);
+  if (zones.size < 3 || masters.length < 3) return [];
+  return [...zones].flatMap((zone) => {
+    const inZone = masters.filter((master) => master.zone === zone);
+    if (inZone.length * 2 < masters.length) return [];
+    return finding({
+      code: 'ZoneHoldsMajority',
+      severity: 'warning',
+      evidence: `Zone ${zone} holds ${inZone.length} of ${masters.length} masters (${names(inZone)}): when it is lost, no failover can be voted.`,
+      next: 'Fail one of them over to its replica in another zone with CLUSTER FAILOVER.',
+    });
+  });
+}
+
+function wrongVersion(node: AnsweringNode, { engine, version }: Expectation): Finding[] {
+  if (node.engine === engine && `${node.version}.`.startsWith(`${version}.`)) return [];
+  return [
+    finding({
+      code: 'WrongVersion',
+      about: node,
+      evidence: `${node.name} runs ${node.engine} ${node.version}, the spec wants ${engine} ${version}.`,
+      next: 'Correct the version in the spec, or install the wanted one and restart the node.',
+    }),
+  ];
+}
+
+function leftTuned(node: AnsweringNode, { settings }: Expectation): Finding[] {
+  const left = tuningLeft(node, settings);
+  if (left.length === 0) return [];
+  return [
+    finding({
+      code: 'FormationTuningLeft',
+      about: node,
+      evidence: `${node.name} still runs with ${left.map(({ setting, wanted, running }) => `${setting} ${running} (wanted ${wanted})`).join(', ')}: a formation was killed before it took this back.`,
+      next: 'Run apply: it takes the settings back. A restart of the node does the same.',
+    }),
+  ];
+}
+
+function drifted(node: AnsweringNode, expectation: Expectation): Finding[] {
+  return settingDrift(node, expectation).map(({ setting, wanted, running }) =>
+    finding({
+      code: 'ConfigDrift',
+      severity: 'warning',
+      about: node,
+      evidence: `${node.name} runs with ${setting} ${quoted(running)}, the spec wants ${quoted(wanted)}.`,
+      next: 'Change it in the spec or set it on the node; a restart takes the value of the spec once its file is applied.',
+    }),
+  );
+}
+
+function quoted(value: string): string {
+  return value === '' ? '""' : value;
+}
+
+function openToAnyone(node: AnsweringNode): Finding {
+  return finding({
+    code: 'DefaultUserOpen',
+    about: node,
+    evidence: `${node.name} answers a client that has not authenticated.`,
+    next: 'Switch the default user off (ACL SETUSER default off); clients have users of their own.',
+  });
+}

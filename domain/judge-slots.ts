@@ -1,0 +1,173 @@
+import { type AnsweringNode, type OpenSlot, selfOf } from './observation.js';
+import { type Claims, ownClaims, ownsSlots, rangesBy, viewedOwners } from './ownership.js';
+import { finding, nameOfId, names, type Picture } from './picture.js';
+import { formatRanges, SLOT_COUNT, slotsIn, type SlotRange } from './slots.js';
+import type { Finding } from './verdict.js';
+
+/** How many of a longer list are written out. */
+const SHOWN = 10;
+
+/** Findings about who owns which slot, and whether all nodes see it so. */
+export function slotFindings(picture: Picture): Finding[] {
+  const claims = ownClaims(picture.answering);
+  const owners = picture.members.map((member) => viewedOwners(member.view));
+  return [
+    ...uncoveredSlots(picture, claims, owners),
+    ...conflicts(picture, claims),
+    ...picture.answering.flatMap((node) => openSlots(picture, node)),
+    ...splitOwnership(picture, claims, owners),
+    ...splitRoles(picture),
+    ...epochCollisions(picture),
+    ...statesDown(picture),
+    ...lostQuorum(picture, owners),
+  ];
+}
+
+type Owners = readonly (readonly (string | undefined)[])[];
+
+function uncoveredSlots(picture: Picture, claims: Claims, owners: Owners): Finding[] {
+  const lost = rangesBy((slot) => (claims[slot]?.length === 0 ? (mostSeen(owners, slot) ?? '') : undefined));
+  return [...lost].map(([owner, ranges]) =>
+    finding({
+      code: 'SlotUncovered',
+      evidence: `${slotsText(ranges)} served by nobody; ${owner === '' ? 'no node knows an owner' : `the others see ${nameOfId(picture, owner)} as the owner, which does not claim them`}.`,
+      next:
+        owner === ''
+          ? 'Assign them with apply (or CLUSTER ADDSLOTS), unless a node that holds their keys can be brought back.'
+          : `Bring ${nameOfId(picture, owner)} back, or wait for the failover to its replica.`,
+    }),
+  );
+}
+
+function mostSeen(owners: Owners, slot: number): string | undefined {
+  const votes = new Map<string, number>();
+  for (const view of owners) {
+    const owner = view[slot];
+    if (owner !== undefined) votes.set(owner, (votes.get(owner) ?? 0) + 1);
+  }
+  return [...votes].sort((a, b) => b[1] - a[1])[0]?.[0];
+}
+
+function conflicts(picture: Picture, claims: Claims): Finding[] {
+  const contested = rangesBy((slot) => {
+    const owners = claims[slot] ?? [];
+    return owners.length > 1 ? owners.join(' ') : undefined;
+  });
+  return [...contested].map(([owners, ranges]) =>
+    finding({
+      code: 'SlotConflict',
+      evidence: `${slotsText(ranges)} claimed by ${owners
+        .split(' ')
+        .map((id) => nameOfId(picture, id))
+        .join(' and ')} at once.`,
+      next: 'Stop writes to these slots, compare the keys of both, and give the slots to one with CLUSTER SETSLOT NODE.',
+    }),
+  );
+}
+
+function openSlots(picture: Picture, node: AnsweringNode): Finding[] {
+  const self = selfOf(node);
+  if (self === undefined) return [];
+  const open = (direction: string, slots: readonly OpenSlot[]) => {
+    if (slots.length === 0) return [];
+    const shown = slots.slice(0, SHOWN).map(({ slot, peer }) => `${slot} ${direction} ${nameOfId(picture, peer)}`);
+    const more = slots.length > SHOWN ? ` and ${slots.length - SHOWN} more` : '';
+    return [
+      finding({
+        code: 'OpenSlot',
+        about: node,
+        evidence: `A slot move was begun and not ended on ${node.name}: ${shown.join(', ')}${more}.`,
+        next: 'Finish the move, or close the slot on both sides with CLUSTER SETSLOT STABLE when no key has been moved.',
+      }),
+    ];
+  };
+  return [...open('to', self.migrating), ...open('from', self.importing)];
+}
+
+/** Each view against the owners' own words; where an owner is silent, against what most others see. */
+function splitOwnership(picture: Picture, claims: Claims, owners: Owners): Finding[] {
+  const reference = Array.from({ length: SLOT_COUNT }, (_, slot) => {
+    const own = claims[slot] ?? [];
+    return own.length > 0 ? own : [mostSeen(owners, slot)];
+  });
+  return picture.members.flatMap((viewer, i) => {
+    const differing = rangesBy((slot) => {
+      const seen = owners[i]?.[slot];
+      return reference[slot]?.some((owner) => owner === seen) === true ? undefined : (seen ?? '');
+    });
+    if (differing.size === 0) return [];
+    const words = [...differing].map(
+      ([seen, ranges]) => `${slotsText(ranges)} with ${seen === '' ? 'nobody' : nameOfId(picture, seen)}`,
+    );
+    return finding({
+      code: 'SplitView',
+      about: viewer,
+      evidence: `${viewer.name} sees ${words.join(', ')}; the owners and the other nodes say otherwise.`,
+      next: 'Wait for gossip (seconds); where it stays, tell this node with CLUSTER SETSLOT NODE, or see why its bus link fails.',
+    });
+  });
+}
+
+function splitRoles(picture: Picture): Finding[] {
+  return picture.members.flatMap((viewer) => {
+    const differing = picture.members.filter((node) => {
+      const seen = viewer.view.find((entry) => entry.id === node.id);
+      return seen !== undefined && seen.masterId !== (selfOf(node)?.masterId ?? null);
+    });
+    if (differing.length === 0) return [];
+    return finding({
+      code: 'SplitView',
+      about: viewer,
+      evidence: `${viewer.name} sees other roles than the nodes themselves: ${names(differing)}.`,
+      next: 'Wait for gossip (seconds); where it stays, see whether the bus port is open between these nodes.',
+    });
+  });
+}
+
+function epochCollisions(picture: Picture): Finding[] {
+  const byEpoch = new Map<number, AnsweringNode[]>();
+  for (const node of picture.members.filter(ownsSlots)) {
+    const epoch = selfOf(node)?.configEpoch ?? 0;
+    byEpoch.set(epoch, [...(byEpoch.get(epoch) ?? []), node]);
+  }
+  return [...byEpoch].flatMap(([epoch, nodes]) => {
+    if (nodes.length < 2) return [];
+    return finding({
+      code: 'EpochCollision',
+      evidence: `${names(nodes)} have the same config epoch ${epoch}: of two claims to a slot none would win.`,
+      next: 'Wait some seconds: masters that see each other resolve it. Else CLUSTER BUMPEPOCH on one of them.',
+    });
+  });
+}
+
+function statesDown(picture: Picture): Finding[] {
+  return picture.members
+    .filter((node) => node.clusterState === 'fail')
+    .map((node) =>
+      finding({
+        code: 'ClusterDown',
+        about: node,
+        evidence: `${node.name} says cluster_state:fail and refuses its clients.`,
+        next: 'It serves again when slots are covered and most masters are reachable from it: see the other findings.',
+      }),
+    );
+}
+
+function lostQuorum(picture: Picture, owners: Owners): Finding[] {
+  const masters = new Set(owners.flat().filter((id) => id !== undefined));
+  const alive = picture.members.filter((node) => masters.has(node.id) && ownsSlots(node));
+  if (masters.size === 0 || alive.length > masters.size / 2) return [];
+  return [
+    finding({
+      code: 'QuorumLost',
+      evidence: `Only ${alive.length} of ${masters.size} masters answer: no failover can be voted.`,
+      next: 'Bring masters back; where they are lost for good, CLUSTER FAILOVER TAKEOVER on their replicas loses the last writes.',
+    }),
+  ];
+}
+
+function slotsText(ranges: readonly SlotRange[]): string {
+  const shown = ranges.length > SHOWN ? `${formatRanges(ranges.slice(0, SHOWN))} …` : formatRanges(ranges);
+  const count = slotsIn(ranges);
+  return `${count} ${count === 1 ? 'slot' : 'slots'} (${shown})`;
+}

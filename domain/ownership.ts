@@ -1,0 +1,52 @@
+import { selfOf, type AnsweringNode, type ViewEntry } from './observation.js';
+import { compactRanges, SLOT_COUNT, type SlotRange } from './slots.js';
+
+/** Who owns a slot, by its number; an empty array for a slot that nobody claims. */
+export type Claims = readonly (readonly string[])[];
+
+/** Who owns which slot by the nodes' own words: the only ones that are never stale. Replicas claim nothing. */
+export function ownClaims(nodes: readonly Pick<AnsweringNode, 'id' | 'view'>[]): Claims {
+  const claims: string[][] = Array.from({ length: SLOT_COUNT }, () => []);
+  for (const node of nodes) {
+    const self = node.view.find((entry) => entry.id === node.id);
+    if (self === undefined || self.masterId !== null) continue;
+    for (const slot of eachSlot(self.slots)) claims[slot]?.push(node.id);
+  }
+  return claims;
+}
+
+/** Who owns which slot as one node sees it. */
+export function viewedOwners(view: readonly ViewEntry[]): (string | undefined)[] {
+  const owners = new Array<string | undefined>(SLOT_COUNT).fill(undefined);
+  for (const entry of view) {
+    for (const slot of eachSlot(entry.slots)) owners[slot] = entry.id;
+  }
+  return owners;
+}
+
+export function* eachSlot(ranges: readonly SlotRange[]): Generator<number> {
+  for (const [from, to] of ranges) {
+    for (let slot = from; slot <= to; slot += 1) yield slot;
+  }
+}
+
+/** Groups all slots by a label; slots without one are left out. */
+export function rangesBy(labelOf: (slot: number) => string | undefined): Map<string, SlotRange[]> {
+  const slots = new Map<string, SlotRange[]>();
+  for (let slot = 0; slot < SLOT_COUNT; slot += 1) {
+    const label = labelOf(slot);
+    if (label === undefined) continue;
+    const before = slots.get(label);
+    const last = before?.at(-1);
+    if (before === undefined) slots.set(label, [[slot, slot]]);
+    else if (last !== undefined && last[1] === slot - 1) before[before.length - 1] = [last[0], slot];
+    else before.push([slot, slot]);
+  }
+  return new Map([...slots].map(([label, ranges]) => [label, compactRanges(ranges)]));
+}
+
+/** Whether a node says of itself that it is a master with slots. */
+export function ownsSlots(node: AnsweringNode): boolean {
+  const self = selfOf(node);
+  return self !== undefined && self.masterId === null && self.slots.length > 0;
+}

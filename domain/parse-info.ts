@@ -1,0 +1,90 @@
+import type { AnsweringNode, MasterReplication, ReplicaReplication } from './observation.js';
+import { UnreadableAnswer } from './unreadable.js';
+
+/** The fields of INFO or CLUSTER INFO by name; headings and blank lines are left out. */
+export type InfoFields = ReadonlyMap<string, string>;
+
+/** Reads the `name:value` lines of INFO and CLUSTER INFO. Never fails: what is missing is said by whoever needs it. */
+export function parseInfo(text: string): InfoFields {
+  const fields = new Map<string, string>();
+  for (const line of text.split(/\r?\n/)) {
+    const colon = line.indexOf(':');
+    if (colon > 0 && !line.startsWith('#')) fields.set(line.slice(0, colon), line.slice(colon + 1));
+  }
+  return fields;
+}
+
+/** What a server says of itself in INFO. @throws UnreadableAnswer where a field that every version has is missing. */
+export function readServerInfo(
+  info: InfoFields,
+): Pick<
+  AnsweringNode,
+  'engine' | 'version' | 'role' | 'usedMemoryBytes' | 'maxmemoryBytes' | 'uptimeSeconds' | 'replication'
+> {
+  const valkey = info.get('valkey_version');
+  const replication = readReplication(info);
+  return {
+    engine: valkey === undefined ? 'redis' : 'valkey',
+    version: valkey ?? text(info, 'redis_version'),
+    role: replication.role,
+    usedMemoryBytes: count(info, 'used_memory'),
+    maxmemoryBytes: count(info, 'maxmemory'),
+    uptimeSeconds: count(info, 'uptime_in_seconds'),
+    replication,
+  };
+}
+
+/** The replication section of INFO. @throws UnreadableAnswer */
+export function readReplication(info: InfoFields): MasterReplication | ReplicaReplication {
+  if (text(info, 'role') === 'master') {
+    return { role: 'master', offset: count(info, 'master_repl_offset'), replicas: attachedReplicas(info) };
+  }
+  return {
+    role: 'replica',
+    masterAddress: text(info, 'master_host'),
+    masterPort: count(info, 'master_port'),
+    link: info.get('master_link_status') === 'up' ? 'up' : 'down',
+    syncing: info.get('master_sync_in_progress') === '1',
+    // Missing until the first sync with a master.
+    offset: Math.max(0, Number(info.get('slave_repl_offset') ?? 0)),
+    lastIoSecondsAgo: Number(info.get('master_last_io_seconds_ago') ?? -1),
+  };
+}
+
+function attachedReplicas(info: InfoFields): MasterReplication['replicas'] {
+  return [...info]
+    .filter(([name]) => /^slave\d+$/.test(name))
+    .map(([, line]) => {
+      const fields = new Map(line.split(',').map((pair) => [pair.slice(0, pair.indexOf('=')), valueOf(pair)]));
+      return {
+        address: fields.get('ip') ?? '',
+        port: Number(fields.get('port') ?? 0),
+        state: fields.get('state') ?? '',
+        offset: Number(fields.get('offset') ?? 0),
+      };
+    });
+}
+
+function valueOf(pair: string): string {
+  return pair.slice(pair.indexOf('=') + 1);
+}
+
+/** CLUSTER INFO as far as the verdict needs it. @throws UnreadableAnswer */
+export function readClusterInfo(info: InfoFields): Pick<AnsweringNode, 'clusterState' | 'currentEpoch'> {
+  return {
+    clusterState: text(info, 'cluster_state') === 'ok' ? 'ok' : 'fail',
+    currentEpoch: count(info, 'cluster_current_epoch'),
+  };
+}
+
+function text(info: InfoFields, name: string): string {
+  const value = info.get(name);
+  if (value === undefined) throw new UnreadableAnswer('INFO', `no field ${name}`);
+  return value;
+}
+
+function count(info: InfoFields, name: string): number {
+  const value = Number(text(info, name));
+  if (!Number.isFinite(value)) throw new UnreadableAnswer('INFO', `${name}:${info.get(name)}`);
+  return value;
+}
