@@ -6,8 +6,12 @@ export function operationWorkflowId(cluster: string): string {
   return `cluster/${cluster}/operation`;
 }
 
+/** Keyword search attributes; a server has to know them before an operation can be started. */
 export const SEARCH_ATTRIBUTES = {
   cluster: 'RedisForgeCluster',
   operation: 'RedisForgeOperation',
   phase: 'RedisForgePhase',
 } as const;
+
+/** What the memo of an operation holds: who and why from the start; the report where the run did not end as a result. */
+export const MEMO = { actor: 'actor', reason: 'reason', report: 'report' } as const;

@@ -47,3 +47,8 @@ export function nodePaths(host: HostSpec, port: number) {
     log: `${home}/log/redis.log`,
   };
 }
+
+/** The port in a node's name. */
+export function portOf(node: string): number {
+  return Number(node.slice(node.lastIndexOf(':') + 1));
+}

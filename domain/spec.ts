@@ -120,6 +120,8 @@ export interface Timings {
   /** The cluster has to take writes and replicas have to be in sync within this. */
   readonly formMs: number;
   readonly pollMs: number;
+  /** A worker that has not been heard of for this long is taken for dead, and its activity is given to another. */
+  readonly heartbeatMs: number;
   /** How many hosts are worked on at once. */
   readonly hostParallelism: number;
 }

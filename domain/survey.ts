@@ -77,3 +77,13 @@ export interface StepToken {
   readonly step: string;
   readonly attempt: number;
 }
+
+/** The survey of a host, or in words why there is none. */
+export type HostOutcome =
+  | { readonly host: string; readonly surveyed: true; readonly survey: HostSurvey }
+  | { readonly host: string; readonly surveyed: false; readonly what: string; readonly next: string };
+
+/** Highest generation that any of the hosts has seen. */
+export function highestGeneration(outcomes: readonly HostOutcome[]): number {
+  return Math.max(0, ...outcomes.map((outcome) => (outcome.surveyed ? outcome.survey.record.generation : 0)));
+}

@@ -1,8 +1,38 @@
 import { Command } from 'commander';
 import { EXIT } from './exit.js';
 import { processIo, type Verb } from './io.js';
+import { applyVerb } from './verbs/apply.js';
+import { checkVerb } from './verbs/check.js';
+import { connectVerb } from './verbs/connect.js';
+import { destroyVerb } from './verbs/destroy.js';
+import { devVerb } from './verbs/dev.js';
+import { initVerb } from './verbs/init.js';
+import { inspectVerb } from './verbs/inspect.js';
+import { labVerb } from './verbs/lab.js';
+import { logsVerb } from './verbs/logs.js';
+import { opsVerb } from './verbs/ops.js';
+import { planVerb } from './verbs/plan.js';
+import { statusVerb } from './verbs/status.js';
+import { validateVerb } from './verbs/validate.js';
+import { workerVerb } from './verbs/worker.js';
 
-const VERBS: readonly Verb[] = [];
+/** In the order in which a newcomer meets them. */
+const VERBS: readonly Verb[] = [
+  initVerb,
+  validateVerb,
+  planVerb,
+  applyVerb,
+  statusVerb,
+  checkVerb,
+  inspectVerb,
+  connectVerb,
+  logsVerb,
+  destroyVerb,
+  opsVerb,
+  workerVerb,
+  devVerb,
+  labVerb,
+];
 
 /** Builds the program. Each verb loads what it needs when it is run, so that `--help` and `status` start fast. */
 function buildProgram(): Command {

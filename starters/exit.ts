@@ -1,4 +1,5 @@
 import { FAILURES, type FailureType } from '../domain/errors.js';
+import type { OperationReport } from '../domain/operation.js';
 
 /** Documented in docs/contract.md; scripts rely on the numbers. */
 export const EXIT = {
@@ -16,4 +17,10 @@ export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
 
 export function exitCodeOf(type: FailureType): ExitCode {
   return FAILURES[type].exit;
+}
+
+export function exitCodeOfReport({ outcome, failure }: OperationReport): ExitCode {
+  if (outcome === 'done') return EXIT.done;
+  if (outcome === 'cancelled') return EXIT.cancelled;
+  return failure === undefined ? EXIT.unhealthy : exitCodeOf(failure.type);
 }

@@ -17,6 +17,8 @@ export interface CliIo {
   readonly interactive: boolean;
   /** Whether stderr is a terminal that can be redrawn. */
   readonly redraw: boolean;
+  /** Takes the last lines of stderr back, where it can be redrawn. */
+  erase(lines: number): void;
   ask(question: string): Promise<boolean>;
 }
 
@@ -32,6 +34,7 @@ export function processIo(): CliIo {
     colors: pc.createColors(pc.isColorSupported && process.stdout.isTTY),
     interactive: process.stdin.isTTY && process.stderr.isTTY,
     redraw: process.stderr.isTTY,
+    erase: (lines) => process.stderr.write(`\u001b[${lines}A\u001b[J`),
     async ask(question) {
       const terminal = createInterface({ input: process.stdin, output: process.stderr });
       try {

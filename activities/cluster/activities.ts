@@ -1,0 +1,110 @@
+import { createHash } from 'node:crypto';
+import { type NodeSecrets, resolveSecrets, type SecretResolver } from '../../config/secrets.js';
+import { renderNodeFiles, wantedSettings } from '../../config/render.js';
+import { expectationOf } from '../../domain/expectation.js';
+import { judge } from '../../domain/judge.js';
+import { nodeName } from '../../domain/nodes.js';
+import type { Observation } from '../../domain/observation.js';
+import type { DataDecision } from '../../domain/operation.js';
+import { canonicalJson, type Plan, type PlanBody, type Refusal } from '../../domain/plan.js';
+import { planApply, type WantedFiles } from '../../domain/plan-apply.js';
+import { planDestroy } from '../../domain/plan-destroy.js';
+import type { ClusterSpec } from '../../domain/spec.js';
+import type { HostOutcome, HostSurvey } from '../../domain/survey.js';
+import type { Verdict } from '../../domain/verdict.js';
+import { pollUntil } from './poll.js';
+
+export interface ClusterDeps {
+  readonly observe: (input: { spec: ClusterSpec }) => Promise<Observation>;
+  readonly secrets: SecretResolver;
+  /** Digest of the host helper that this version installs. */
+  readonly helperSha256: string;
+}
+
+export interface DraftedPlan {
+  readonly plan: Plan;
+  readonly verdict: Verdict | null;
+}
+
+/** What looks at the cluster as a whole. All of it only reads, so asking twice is the same as asking once. */
+export function createClusterActivities({ observe, secrets, helperSha256 }: ClusterDeps) {
+  const judged = (spec: ClusterSpec, observation: Observation): Verdict =>
+    judge({ cluster: spec.name, observation, expectation: expectationOf(spec, wantedSettings(spec)) });
+
+  const judgeCluster = async ({ spec }: { spec: ClusterSpec }): Promise<Verdict> =>
+    judged(spec, await observe({ spec }));
+
+  return {
+    judgeCluster,
+
+    /** The plan of an `apply` for the world as the surveys and a fresh observation show it. */
+    async draftApplyPlan({
+      spec,
+      outcomes,
+    }: {
+      spec: ClusterSpec;
+      outcomes: readonly HostOutcome[];
+    }): Promise<DraftedPlan> {
+      const [nodeSecrets, observation] = await Promise.all([
+        resolveSecrets({ spec, resolve: secrets }),
+        observe({ spec }),
+      ]);
+      const { surveys, unsurveyed } = sorted(outcomes);
+      const body = planApply({
+        spec,
+        helperSha256,
+        surveys,
+        unsurveyed,
+        observation,
+        wantedFiles: wantedFiles(spec, nodeSecrets),
+        settings: wantedSettings(spec),
+      });
+      return { plan: withDigest(body), verdict: judged(spec, observation) };
+    },
+
+    /** The plan of a `destroy`. */
+    async draftDestroyPlan({ spec, outcomes, data }: DestroyDraft): Promise<DraftedPlan> {
+      const observation = await observe({ spec });
+      const body = planDestroy({ spec, ...sorted(outcomes), observation, data });
+      return { plan: withDigest(body), verdict: judged(spec, observation) };
+    },
+
+    /** Observes until the verdict is healthy or `timings.formMs` is over; either way the last verdict is the answer. */
+    async awaitHealthy({ spec }: { spec: ClusterSpec }): Promise<Verdict> {
+      const { formMs: deadlineMs, pollMs } = spec.timings;
+      return pollUntil({ ask: () => judgeCluster({ spec }), enough: (verdict) => verdict.healthy, deadlineMs, pollMs });
+    },
+  };
+}
+
+export interface DestroyDraft {
+  readonly spec: ClusterSpec;
+  readonly outcomes: readonly HostOutcome[];
+  readonly data: DataDecision;
+}
+
+export type ClusterActivities = ReturnType<typeof createClusterActivities>;
+
+function sorted(outcomes: readonly HostOutcome[]): { surveys: HostSurvey[]; unsurveyed: Refusal[] } {
+  return {
+    surveys: outcomes.flatMap((outcome) => (outcome.surveyed ? [outcome.survey] : [])),
+    unsurveyed: outcomes.flatMap(({ host, ...outcome }) =>
+      outcome.surveyed ? [] : [{ host, what: outcome.what, next: outcome.next }],
+    ),
+  };
+}
+
+function wantedFiles(spec: ClusterSpec, secrets: NodeSecrets): Record<string, WantedFiles> {
+  const digests = (host: ClusterSpec['hosts'][number], port: number): WantedFiles => {
+    const files = renderNodeFiles({ spec, host, port, secrets });
+    const digestOf = (role: keyof WantedFiles) => files.find((file) => file.role === role)?.sha256 ?? '';
+    return { config: digestOf('config'), acl: digestOf('acl'), service: digestOf('service') };
+  };
+  return Object.fromEntries(
+    spec.hosts.flatMap((host) => host.nodes.map(({ port }) => [nodeName(host.name, port), digests(host, port)])),
+  );
+}
+
+function withDigest(body: PlanBody): Plan {
+  return { ...body, digest: createHash('sha256').update(canonicalJson(body)).digest('hex') };
+}

@@ -1,0 +1,143 @@
+import { examRefusals } from './exam.js';
+import { planFormation } from './formation.js';
+import { tuningLeft } from './formation-tuning.js';
+import { settingDrift } from './judge-expectation.js';
+import { memoryProblems } from './memory.js';
+import { declaredNodes, type DeclaredNode } from './nodes.js';
+import { answering, type Observation } from './observation.js';
+import { place, type Placement } from './placement.js';
+import type { Drift, PlanBody, Refusal, Step } from './plan.js';
+import type { ClusterSpec } from './spec.js';
+import type { HostSurvey, NodeFileRole, NodeSurvey } from './survey.js';
+
+/** sha256 of each file as the spec and its secrets render it. */
+export type WantedFiles = Readonly<Record<NodeFileRole, string>>;
+
+export interface ApplyWorld {
+  readonly spec: ClusterSpec;
+  /** Digest of the host helper that this version of RedisForge installs. */
+  readonly helperSha256: string;
+  readonly surveys: readonly HostSurvey[];
+  /** What could not be surveyed, already in words. */
+  readonly unsurveyed: readonly Refusal[];
+  readonly observation: Observation;
+  /** By node name. */
+  readonly wantedFiles: Readonly<Record<string, WantedFiles>>;
+  /** Running settings by name, as CONFIG GET would print what the spec wants. */
+  readonly settings: Readonly<Record<string, string>>;
+}
+
+/** The steps from the world as it is to the cluster that the spec declares. Pure: the same world gives the same plan. */
+export function planApply(world: ApplyWorld): PlanBody {
+  const { spec } = world;
+  const placement = place(spec);
+  const nodes = declaredNodes(spec).map((node) => ({ node, survey: nodeSurvey(world, node) }));
+  const perHost = spec.hosts.flatMap((host) => [
+    ...prepareSteps(world, host.name),
+    ...nodes
+      .filter(({ node }) => node.host === host.name)
+      .flatMap(({ node, survey }) => nodeSteps(world, node, survey)),
+  ]);
+  const forming = formationStep(world, placement);
+  const drift = answering(world.observation).flatMap((node) => settingDrift(node, world));
+  const working = [...perHost, ...forming.steps];
+  const touchesNodes = working.some((step) => step.kind !== 'prepareHost');
+  return {
+    cluster: spec.name,
+    uid: spec.uid,
+    operation: 'apply',
+    steps: touchesNodes ? [...working, { kind: 'smokeTest', id: 'smokeTest' }] : working,
+    refusals: [
+      ...world.unsurveyed,
+      ...placement.problems.map((what) => ({ what, next: 'Change zones or shape in the spec.' })),
+      ...world.surveys.flatMap((survey) => hostRefusals(spec, survey)),
+      ...forming.refusals,
+    ],
+    drift: [...drift, ...nodes.flatMap(({ node, survey }) => fileDrift(world, node, survey))],
+    notes: forming.steps.length > 0 ? placement.notes : [],
+  };
+}
+
+function hostRefusals(spec: ClusterSpec, survey: HostSurvey): Refusal[] {
+  const memory = memoryProblems({ spec, host: survey.host, memoryBytes: survey.exam.memoryBytes });
+  return [...examRefusals({ spec, survey }), ...memory];
+}
+
+function prepareSteps(world: ApplyWorld, host: string): Step[] {
+  const record = world.surveys.find((survey) => survey.host === host)?.record;
+  if (record === undefined || record.helperSha256 === world.helperSha256) return [];
+  const why =
+    record.helperSha256 === null ? 'bare: host helper, folders, record' : 'its host helper is of another version';
+  return [{ kind: 'prepareHost', id: `prepareHost/${host}`, host, why }];
+}
+
+function nodeSteps(world: ApplyWorld, node: DeclaredNode, survey: NodeSurvey | undefined): Step[] {
+  if (survey === undefined || survey.service.state === 'running') return [];
+  const files = differingFiles(world, node, survey);
+  const place: Step[] =
+    files.length === 0
+      ? []
+      : [{ kind: 'placeNode', id: `placeNode/${node.name}`, host: node.host, node: node.name, files }];
+  return [
+    ...place,
+    { kind: 'startNode', id: `startNode/${node.name}`, host: node.host, node: node.name, why: whyStart(survey) },
+  ];
+}
+
+function whyStart({ service }: NodeSurvey): string {
+  switch (service.state) {
+    case 'absent':
+      return 'new';
+    case 'exited':
+      return `exited with code ${service.exitCode ?? 'unknown'} at ${service.at}`;
+    case 'stopped':
+      return 'stopped';
+    case 'running':
+      return 'running';
+    default:
+      return service satisfies never;
+  }
+}
+
+function differingFiles(world: ApplyWorld, node: DeclaredNode, survey: NodeSurvey) {
+  const wanted = world.wantedFiles[node.name];
+  if (wanted === undefined) return [];
+  return (['config', 'acl', 'service'] as const)
+    .filter((role) => survey.files[role] !== wanted[role])
+    .map((role) => ({ role, action: survey.files[role] === null ? ('create' as const) : ('update' as const) }));
+}
+
+/** A running node keeps the files that it was started with; that they differ is shown. */
+function fileDrift(world: ApplyWorld, node: DeclaredNode, survey: NodeSurvey | undefined): Drift[] {
+  if (survey?.service.state !== 'running') return [];
+  return differingFiles(world, node, survey).map(({ role, action }) => ({
+    node: node.name,
+    setting: `file ${role}`,
+    wanted: 'as the spec renders it',
+    running: action === 'create' ? 'missing on the host' : 'differs on the host',
+  }));
+}
+
+/** The cluster is formed where not all nodes have been members before, or where those that run are not yet what they should be. */
+function formationStep(world: ApplyWorld, placement: Placement): { steps: Step[]; refusals: readonly Refusal[] } {
+  const { masters, replicas } = placement;
+  const step: Step = { kind: 'formCluster', id: 'formCluster', masters, replicas };
+  const answered = answering(world.observation).filter(({ declared }) => declared);
+  if (answered.length === 0) return { steps: everFormed(world) ? [] : [step], refusals: [] };
+  const formation = planFormation({ wanted: { masters, replicas }, observation: world.observation });
+  const complete = answered.length === declaredNodes(world.spec).length ? formation.settled : everFormed(world);
+  const tuned = answered.some((node) => tuningLeft(node, world.settings).length > 0);
+  return { steps: complete && !tuned ? [] : [step], refusals: formation.refusals };
+}
+
+/** Whether the hosts' records know every declared node as a member. */
+function everFormed(world: ApplyWorld): boolean {
+  return world.spec.hosts.every((host) => {
+    const known = world.surveys.find((survey) => survey.host === host.name)?.record.identities ?? {};
+    return host.nodes.every(({ port }) => known[String(port)] !== undefined);
+  });
+}
+
+function nodeSurvey(world: ApplyWorld, node: DeclaredNode): NodeSurvey | undefined {
+  return world.surveys.find((survey) => survey.host === node.host)?.nodes.find(({ port }) => port === node.port);
+}

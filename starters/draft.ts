@@ -1,0 +1,42 @@
+import type { DraftedPlan } from '../activities/cluster/activities.js';
+import type { ForgeActivities } from '../activities/index.js';
+import { ForgeError } from '../domain/errors.js';
+import type { DataDecision } from '../domain/operation.js';
+import type { ClusterSpec } from '../domain/spec.js';
+import type { HostOutcome } from '../domain/survey.js';
+import { withLocalActivities } from './local.js';
+
+/** The plan as this machine sees the world now; the operation makes its own and compares. */
+export async function draftApply({ env, spec }: { env: NodeJS.ProcessEnv; spec: ClusterSpec }): Promise<DraftedPlan> {
+  return withLocalActivities(env, async (activities) =>
+    activities.draftApplyPlan({ spec, outcomes: await surveyAll(activities, spec) }),
+  );
+}
+
+export async function draftDestroy({
+  env,
+  spec,
+  data,
+}: {
+  env: NodeJS.ProcessEnv;
+  spec: ClusterSpec;
+  data: DataDecision;
+}): Promise<DraftedPlan> {
+  return withLocalActivities(env, async (activities) =>
+    activities.draftDestroyPlan({ spec, data, outcomes: await surveyAll(activities, spec) }),
+  );
+}
+
+/** The SSH pool bounds how many are asked at once. */
+function surveyAll(activities: ForgeActivities, spec: ClusterSpec): Promise<HostOutcome[]> {
+  return Promise.all(
+    spec.hosts.map(async ({ name: host }): Promise<HostOutcome> => {
+      try {
+        return { host, surveyed: true, survey: await activities.surveyHost({ spec, host }) };
+      } catch (error) {
+        if (!(error instanceof ForgeError)) throw error;
+        return { host, surveyed: false, what: error.text.what, next: error.text.next };
+      }
+    }),
+  );
+}

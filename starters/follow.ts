@@ -1,0 +1,134 @@
+import type { WorkflowHandle } from '@temporalio/client';
+import type { OperationReport, Progress, StepRecord } from '../domain/operation.js';
+import type { applyClusterWorkflow } from '../workflows/index.js';
+import { progressQuery } from '../workflows/messages.js';
+import type { CliIo } from './io.js';
+import { renderStep } from './render/progress.js';
+import { awaitReport } from './reports.js';
+
+/** How often a terminal asks how far things are: often enough to look live, cheap enough for a query that touches no history. */
+const LOOK_EVERY_MS = 250;
+/** After this long without an answer a person wants to know why nothing moves. */
+const SILENCE_IS_NEWS_MS = 5_000;
+
+export type Followed = { readonly ended: true; readonly report: OperationReport } | { readonly ended: false };
+
+/**
+ * Shows the run going by until it ends or the person has seen enough (Ctrl-C): the operation does not depend on anybody watching it.
+ * Steps are printed once each, when they end; on a terminal the ones that run are redrawn below.
+ */
+export async function follow(handle: WorkflowHandle<typeof applyClusterWorkflow>, io: CliIo): Promise<Followed> {
+  const detach = new Promise<Followed>((resolve) => {
+    process.once('SIGINT', () => resolve({ ended: false }));
+  });
+  const screen = new Screen(io);
+  const looking = new AbortController();
+  const ended = awaitReport(handle).then((report): Followed => ({ ended: true, report }));
+  const watching = watch(handle, screen, looking.signal);
+  try {
+    const followed = await Promise.race([ended, detach]);
+    if (followed.ended) screen.show(followed.report.steps, 'report');
+    return followed;
+  } finally {
+    looking.abort();
+    await watching;
+    screen.clear();
+  }
+}
+
+async function watch(
+  handle: WorkflowHandle<typeof applyClusterWorkflow>,
+  screen: Screen,
+  signal: AbortSignal,
+): Promise<void> {
+  let lastAnswer = Date.now();
+  while (!signal.aborted) {
+    const progress = await ask(handle, signal);
+    if (signal.aborted) return;
+    if (progress !== undefined) {
+      lastAnswer = Date.now();
+      screen.show(progress.steps, progress.phase);
+    } else if (Date.now() - lastAnswer > SILENCE_IS_NEWS_MS) {
+      screen.note('no worker answers at the moment; the operation waits for one and goes on by itself');
+    }
+    await pause(LOOK_EVERY_MS, signal);
+  }
+}
+
+/** `undefined` where no worker answers in time: the run itself is not troubled by that. */
+async function ask(
+  handle: WorkflowHandle<typeof applyClusterWorkflow>,
+  signal: AbortSignal,
+): Promise<Progress | undefined> {
+  const unanswered = pause(SILENCE_IS_NEWS_MS, signal).then(() => undefined);
+  const answer = handle.query(progressQuery).catch(() => undefined);
+  return Promise.race([answer, unanswered]);
+}
+
+function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) return resolve();
+    const done = () => {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', done);
+      resolve();
+    };
+    const timer = setTimeout(done, ms);
+    signal.addEventListener('abort', done);
+  });
+}
+
+const ENDED: ReadonlySet<StepRecord['state']> = new Set<StepRecord['state']>([
+  'changed',
+  'unchanged',
+  'failed',
+  'skipped',
+]);
+
+/** Ended steps scroll by, running ones stay at the bottom and are redrawn where the terminal can. */
+class Screen {
+  private readonly printed = new Set<string>();
+  private live = 0;
+  private noted = '';
+
+  constructor(private readonly io: CliIo) {}
+
+  show(steps: readonly StepRecord[], phase: Progress['phase']): void {
+    this.noted = '';
+    this.clear();
+    for (const step of steps) {
+      if (!ENDED.has(step.state) || this.printed.has(step.id)) continue;
+      this.printed.add(step.id);
+      this.io.err(renderStep(step, this.io));
+    }
+    this.draw([
+      ...steps.filter(({ state }) => state === 'running').map((step) => renderStep(step, this.io)),
+      `  ${this.io.colors.dim(PHASE_TEXTS[phase])}`,
+    ]);
+  }
+
+  note(text: string): void {
+    if (this.noted === text) return;
+    this.noted = text;
+    this.io.err(`  ${this.io.colors.yellow(text)}`);
+  }
+
+  clear(): void {
+    if (this.live > 0) this.io.erase(this.live);
+    this.live = 0;
+  }
+
+  private draw(lines: readonly string[]): void {
+    if (!this.io.redraw) return;
+    for (const line of lines) this.io.err(line);
+    this.live = lines.length;
+  }
+}
+
+const PHASE_TEXTS = {
+  preflight: 'preflight: asking all hosts',
+  plan: 'making the plan',
+  steps: 'steps',
+  proof: 'proof: reading back from every node',
+  report: 'report',
+} as const satisfies Record<Progress['phase'], string>;

@@ -1,0 +1,98 @@
+import { isIP } from 'node:net';
+import { ForgeError } from '../domain/errors.js';
+import type { SpecDraft } from '../config/schema.js';
+
+/** One `--host user@host[:port],zone=Z[,address=IP][,name=N]`. */
+export interface InitHost {
+  readonly user: string;
+  readonly host: string;
+  readonly port: number;
+  readonly zone: string;
+  readonly name: string;
+  /** Where Redis is reached; `null` where it is not the host as given, which then is a name. */
+  readonly address: string | null;
+}
+
+const LOGIN = /^(?<user>[^@,\s]+)@(?:\[(?<six>[0-9a-fA-F:]+)\]|(?<host>[^:,\s[\]]+))(?::(?<port>\d{1,5}))?$/;
+const HOST_KEYS = ['zone', 'address', 'name'];
+
+/** Throws ForgeError BadSpec where the text is not of that form. `position` counts from 0 and makes the name where none is given. */
+export function parseInitHost(text: string, position: number): InitHost {
+  const [login = '', ...pairs] = text.split(',');
+  const groups = LOGIN.exec(login)?.groups;
+  const fields = new Map(pairs.map((pair) => [pair.slice(0, pair.indexOf('=')), pair.slice(pair.indexOf('=') + 1)]));
+  const host = groups?.six ?? groups?.host;
+  const zone = fields.get('zone');
+  if (groups?.user === undefined || host === undefined || zone === undefined) throw badHost(text);
+  if ([...fields].some(([key, value]) => !HOST_KEYS.includes(key) || value === '')) throw badHost(text);
+  return {
+    user: groups.user,
+    host,
+    port: Number(groups.port ?? 22),
+    zone,
+    name:
+      fields.get('name') ??
+      (isIP(host) === 0 ? host.split('.')[0] : undefined)?.toLowerCase() ??
+      `host-${position + 1}`,
+    address: fields.get('address') ?? (isIP(host) === 0 ? null : host),
+  };
+}
+
+function badHost(text: string): ForgeError {
+  return new ForgeError('BadSpec', {
+    what: `--host ${text} is not understood.`,
+    left: 'Nothing was written.',
+    next: 'Write it as user@host[:port],zone=ZONE, with ,address=IP where Redis is reached at another address and ,name=NAME for a name of your own.',
+  });
+}
+
+export interface InitChoices {
+  readonly name: string;
+  readonly uid: string;
+  readonly engine: { readonly kind: 'redis' | 'valkey'; readonly version: string };
+  /** Absent: as many as the nodes allow. */
+  readonly masters?: number;
+  readonly replicasPerMaster: number;
+  readonly sharedZones?: string;
+  readonly withoutReplicas?: string;
+  readonly firstPort: number;
+  readonly nodesPerHost: number;
+  readonly login: { readonly identityFile: string } | { readonly agent: true };
+  /** By duty. */
+  readonly secrets: SpecDraft['secrets'];
+  readonly hosts: readonly (InitHost & { readonly address: string; readonly hostKey: string })[];
+}
+
+/** The spec that `init` writes. */
+export function draftSpec(choices: InitChoices): SpecDraft {
+  const { name, uid, engine, hosts, replicasPerMaster, firstPort, nodesPerHost, login, secrets } = choices;
+  const user = hosts[0]?.user;
+  const ports = Array.from({ length: nodesPerHost }, (_, i) => firstPort + i);
+  const masters = choices.masters ?? Math.floor((hosts.length * nodesPerHost) / (1 + replicasPerMaster));
+  return {
+    apiVersion: 'redisforge/v1',
+    name,
+    uid,
+    engine,
+    shape: {
+      masters,
+      replicasPerMaster,
+      ...(choices.withoutReplicas === undefined ? {} : { withoutReplicas: choices.withoutReplicas }),
+      ...(choices.sharedZones === undefined ? {} : { sharedZones: choices.sharedZones }),
+    },
+    ssh: { ...(user === undefined ? {} : { user }), ...login },
+    hosts: hosts.map((host) => ({
+      name: host.name,
+      zone: host.zone,
+      address: host.address,
+      ssh: {
+        ...(host.user === user ? {} : { user: host.user }),
+        ...(host.host === host.address ? {} : { host: host.host }),
+        ...(host.port === 22 ? {} : { port: host.port }),
+        hostKeys: [host.hostKey],
+      },
+      nodes: ports,
+    })),
+    secrets,
+  };
+}

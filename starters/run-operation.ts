@@ -1,0 +1,106 @@
+import { hostname } from 'node:os';
+import { ForgeError } from '../domain/errors.js';
+import type { OperationInput } from '../domain/operation.js';
+import type { OperationKind, Plan } from '../domain/plan.js';
+import type { ClusterSpec } from '../domain/spec.js';
+import { EXIT, type ExitCode, exitCodeOfReport } from './exit.js';
+import { follow } from './follow.js';
+import type { CliIo } from './io.js';
+import { actorName, type OperationHandle, startOperation } from './operations.js';
+import { renderPlan } from './render/plan.js';
+import { renderOutcome } from './render/report.js';
+import { connectTemporal, requireWorker, type TemporalLink } from './temporal.js';
+
+/** The options that every mutating verb has. */
+export interface OperationOptions {
+  readonly yes?: true;
+  readonly json?: true;
+  readonly detach?: true;
+  readonly reason?: string;
+  readonly breakLease?: string;
+}
+
+export interface OperationRequest {
+  readonly io: CliIo;
+  readonly kind: OperationKind;
+  readonly spec: ClusterSpec;
+  readonly options: OperationOptions;
+  readonly draft: () => Promise<{ plan: Plan }>;
+  readonly data?: OperationInput['data'];
+}
+
+/** Plan, show, ask, start, follow: the way of every mutating verb. Temporal and the worker are looked for while the hosts are asked. */
+export async function runOperationFromCli(request: OperationRequest): Promise<ExitCode> {
+  const { io, spec, options } = request;
+  const linking = connectTemporal(io.env).then(async (link) => {
+    await requireWorker(link);
+    return link;
+  });
+  const [draft, linked] = await Promise.allSettled([request.draft(), linking]);
+  const link = linked.status === 'fulfilled' ? linked.value : undefined;
+  try {
+    if (draft.status === 'rejected') throw draft.reason;
+    const { plan } = draft.value;
+    for (const line of renderPlan(plan, io)) io.err(line);
+    refuseRefused(plan);
+    if (linked.status === 'rejected') throw linked.reason;
+    if (!(await agreed(request, plan))) return EXIT.refused;
+    const handle = await startOperation(linked.value, request.kind, operationInput(request, plan));
+    if (options.detach === true) return detached(io, spec.name, handle, linked.value);
+    return await followToTheEnd(request, handle, linked.value);
+  } finally {
+    await link?.close();
+  }
+}
+
+function refuseRefused({ refusals, cluster }: Plan): void {
+  if (refusals.length === 0) return;
+  throw new ForgeError('Refused', {
+    what: `${refusals.length === 1 ? 'One thing stands' : `${refusals.length} things stand`} in the way (named above).`,
+    left: `Cluster ${cluster} and its hosts were left as they are.`,
+    next: 'Mend what is named above and run the same command again.',
+  });
+}
+
+async function agreed({ io, options }: OperationRequest, { steps }: Plan): Promise<boolean> {
+  if (options.yes === true || steps.length === 0) return true;
+  if (!io.interactive) {
+    throw new ForgeError('BadSpec', {
+      what: 'Nobody can be asked here (no terminal).',
+      left: 'Nothing was started or changed.',
+      next: 'Read the plan above and say --yes.',
+    });
+  }
+  return io.ask('Do this?');
+}
+
+function operationInput({ io, spec, options, data }: OperationRequest, { digest }: Plan): OperationInput {
+  return {
+    spec,
+    planDigest: digest,
+    actor: actorName(io.env, hostname()),
+    reason: options.reason ?? '',
+    ...(options.breakLease === undefined ? {} : { breakLease: options.breakLease }),
+    ...(data === undefined ? {} : { data }),
+  };
+}
+
+async function followToTheEnd(
+  request: OperationRequest,
+  handle: OperationHandle,
+  link: TemporalLink,
+): Promise<ExitCode> {
+  const { io, spec, options } = request;
+  const followed = await follow(handle, io);
+  if (!followed.ended) return detached(io, spec.name, handle, link);
+  for (const line of renderOutcome(followed.report, io)) io.err(line);
+  if (options.json === true) io.out(JSON.stringify(followed.report));
+  return exitCodeOfReport(followed.report);
+}
+
+function detached(io: CliIo, cluster: string, handle: OperationHandle, link: TemporalLink): ExitCode {
+  io.err(`The operation goes on without this terminal (run ${handle.firstExecutionRunId} on ${link.address}).`);
+  io.err(`  attach again:  redisforge ops watch ${cluster}`);
+  io.err(`  stop it:       redisforge ops cancel ${cluster}`);
+  return EXIT.detached;
+}

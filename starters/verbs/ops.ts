@@ -1,0 +1,187 @@
+import type { WorkflowHandle } from '@temporalio/client';
+import type { Command } from 'commander';
+import { ForgeError } from '../../domain/errors.js';
+import { operationWorkflowId, SEARCH_ATTRIBUTES } from '../../domain/ids.js';
+import type { applyClusterWorkflow } from '../../workflows/index.js';
+import { EXIT, type ExitCode, exitCodeOfReport } from '../exit.js';
+import { action, type CliIo, type Verb } from '../io.js';
+import type { TemporalLink } from '../temporal.js';
+
+type Handle = WorkflowHandle<typeof applyClusterWorkflow>;
+type RunOptions = { run?: string; json?: true };
+
+export const opsVerb: Verb = (program, io) => {
+  const ops = program.command('ops').description('operations: the running one and those that have been');
+  ops
+    .command('list [cluster]')
+    .description('all runs, newest first: what, who, why, how they ended')
+    .option('--limit <n>', 'at most so many', '20')
+    .option('--json', 'one JSON object a line')
+    .action(
+      action(io, (cluster: string | undefined, options: { limit: string; json?: true }) => list(io, cluster, options)),
+    );
+  runCommand(ops, 'show', 'the report of a run (the latest unless --run names one), or how far it is').action(
+    action(io, (cluster: string, options: RunOptions) =>
+      withRun(io, cluster, options, (handle) => show(io, handle, options)),
+    ),
+  );
+  runCommand(ops, 'watch', 'follow a run until it ends; Ctrl-C leaves it running').action(
+    action(io, (cluster: string, options: RunOptions) =>
+      withRun(io, cluster, options, (handle) => watch(io, cluster, handle, options)),
+    ),
+  );
+  runCommand(ops, 'cancel', 'ask the running operation to stop at its next safe point, prove and report').action(
+    action(io, (cluster: string, options: RunOptions) =>
+      withRun(io, cluster, options, (handle) => cancel(io, cluster, handle)),
+    ),
+  );
+};
+
+function runCommand(ops: Command, name: string, description: string): Command {
+  return ops
+    .command(`${name} <cluster>`)
+    .description(description)
+    .option('--run <id>', 'the run ID, from `ops list`')
+    .option('--json', 'print the report as JSON');
+}
+
+async function withLink(io: CliIo, use: (link: TemporalLink) => Promise<ExitCode>): Promise<ExitCode> {
+  const { connectTemporal } = await import('../temporal.js');
+  const link = await connectTemporal(io.env);
+  try {
+    return await use(link);
+  } finally {
+    await link.close();
+  }
+}
+
+async function withRun(
+  io: CliIo,
+  cluster: string,
+  { run }: RunOptions,
+  use: (handle: Handle) => Promise<ExitCode>,
+): Promise<ExitCode> {
+  const { WorkflowNotFoundError } = await import('@temporalio/client');
+  return withLink(io, async ({ client, address, namespace }) => {
+    const handle = client.workflow.getHandle<typeof applyClusterWorkflow>(operationWorkflowId(cluster), run);
+    try {
+      await handle.describe();
+    } catch (error) {
+      if (!(error instanceof WorkflowNotFoundError)) throw error;
+      throw new ForgeError('Refused', {
+        what: `Temporal at ${address} (namespace ${namespace}) knows no operation of cluster ${cluster}${run === undefined ? '' : ` with run ${run}`}.`,
+        left: '',
+        next: 'See `redisforge ops list`.',
+      });
+    }
+    return use(handle);
+  });
+}
+
+async function list(
+  io: CliIo,
+  cluster: string | undefined,
+  { limit, json }: { limit: string; json?: true },
+): Promise<ExitCode> {
+  const { memoTexts } = await import('../operations.js');
+  return withLink(io, async ({ client }) => {
+    const query =
+      cluster === undefined
+        ? `${SEARCH_ATTRIBUTES.operation} IS NOT NULL`
+        : `WorkflowId = "${operationWorkflowId(cluster)}"`;
+    let left = Number(limit);
+    for await (const run of client.workflow.list({ query, pageSize: Math.max(1, left) })) {
+      if (left-- <= 0) break;
+      const { actor, reason } = memoTexts(run.memo);
+      const row = {
+        cluster: run.workflowId.split('/')[1] ?? '',
+        operation: run.type.replace(/ClusterWorkflow$/, ''),
+        state: run.status.name.toLowerCase(),
+        startedAt: run.startTime.toISOString(),
+        endedAt: run.closeTime?.toISOString() ?? null,
+        actor,
+        reason,
+        runId: run.runId,
+      };
+      io.out(json === true ? JSON.stringify(row) : renderRow(row));
+    }
+    return EXIT.done;
+  });
+}
+
+function renderRow(row: {
+  cluster: string;
+  operation: string;
+  state: string;
+  startedAt: string;
+  actor: string;
+  reason: string;
+  runId: string;
+}): string {
+  return [
+    row.startedAt,
+    row.cluster.padEnd(14),
+    row.operation.padEnd(8),
+    row.state.padEnd(10),
+    row.runId,
+    row.actor,
+    row.reason,
+  ].join('  ');
+}
+
+async function show(io: CliIo, handle: Handle, { json }: RunOptions): Promise<ExitCode> {
+  const { status } = await handle.describe();
+  if (status.name === 'RUNNING') return showProgress(io, handle, json);
+  const [{ awaitReport }, { renderReport }] = await Promise.all([
+    import('../reports.js'),
+    import('../render/report.js'),
+  ]);
+  const report = await awaitReport(handle);
+  if (json === true) io.out(JSON.stringify(report));
+  else for (const line of renderReport(report, io)) io.out(line);
+  return exitCodeOfReport(report);
+}
+
+async function showProgress(io: CliIo, handle: Handle, json: true | undefined): Promise<ExitCode> {
+  const [{ progressQuery }, { renderStep }] = await Promise.all([
+    import('../../workflows/messages.js'),
+    import('../render/progress.js'),
+  ]);
+  const progress = await handle.query(progressQuery);
+  if (json === true) {
+    io.out(JSON.stringify(progress));
+  } else {
+    io.out(`${progress.operation} ${progress.cluster}  running: ${progress.phase}`);
+    io.out(`  who      ${progress.actor}`);
+    io.out(`  why      ${progress.reason || '(no reason given)'}`);
+    io.out(`  since    ${progress.startedAt}`);
+    for (const step of progress.steps) io.out(renderStep(step, io));
+  }
+  return EXIT.detached;
+}
+
+async function watch(io: CliIo, cluster: string, handle: Handle, { json }: RunOptions): Promise<ExitCode> {
+  const [{ follow }, { renderOutcome }] = await Promise.all([import('../follow.js'), import('../render/report.js')]);
+  const followed = await follow(handle, io);
+  if (!followed.ended) {
+    io.err(`The operation goes on. Attach again: redisforge ops watch ${cluster}`);
+    return EXIT.detached;
+  }
+  for (const line of renderOutcome(followed.report, io)) io.err(line);
+  if (json === true) io.out(JSON.stringify(followed.report));
+  return exitCodeOfReport(followed.report);
+}
+
+async function cancel(io: CliIo, cluster: string, handle: Handle): Promise<ExitCode> {
+  const { status, runId } = await handle.describe();
+  if (status.name !== 'RUNNING') {
+    throw new ForgeError('Refused', {
+      what: `No operation of ${cluster} is running: the latest (run ${runId}) is ${status.name.toLowerCase()}.`,
+      left: '',
+      next: `See \`redisforge ops list ${cluster}\`.`,
+    });
+  }
+  await handle.cancel();
+  io.err(`Asked run ${runId} to stop at its next safe point. Follow it: redisforge ops watch ${cluster}`);
+  return EXIT.done;
+}

@@ -1,0 +1,200 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { loadSpec } from '../../config/load.js';
+import { findEngine, writeLabSpec } from '../../lab/spec.js';
+import type { OperationReport } from '../../domain/operation.js';
+import type { ClusterSpec } from '../../domain/spec.js';
+import type { Finding, NodeStatus } from '../../domain/verdict.js';
+import { startLab, type TestLab } from './lab.js';
+import { until } from './until.js';
+
+const PROJECT = fileURLToPath(new URL('../..', import.meta.url));
+const CLI = join(PROJECT, 'bin/redisforge');
+const FAILPOINT_WORKER = join(PROJECT, 'test/support/failpoint-worker.ts');
+
+export interface CliResult {
+  readonly exitCode: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** What a status of the contract looks like. */
+export interface StatusJson {
+  readonly cluster: string;
+  readonly healthy: boolean;
+  readonly asOf: string;
+  readonly findings: readonly Finding[];
+  readonly nodes: readonly NodeStatus[];
+}
+
+/** What a person at one machine can do: the product's own CLI and worker as processes, with that machine's environment. */
+export interface Hands {
+  run(...argv: string[]): Promise<CliResult>;
+  /** The CLI as a process that is not waited for. */
+  begin(...argv: string[]): ChildProcess;
+  /** `apply --yes --json`; its report. */
+  apply(...argv: string[]): Promise<{ exitCode: number | null; report: OperationReport; stderr: string }>;
+  status(): Promise<{ exitCode: number | null; status: StatusJson }>;
+  /** A worker that is ready. With a failpoint it kills itself there. */
+  startWorker(failpoint?: Failpoint): Promise<Process>;
+}
+
+/** A lab and its spec, and somebody to work on it. */
+export interface Stage extends Hands {
+  readonly lab: TestLab;
+  readonly spec: ClusterSpec;
+  readonly specFile: string;
+  /** Another machine, with the same spec and hosts, whose environment differs. */
+  elsewhere(env: NodeJS.ProcessEnv): Hands;
+  journal(): Promise<JournalEntry[]>;
+  close(): Promise<void>;
+}
+
+/** Where a worker kills itself: before or after the effect of the n-th call of an activity. */
+export interface Failpoint {
+  readonly when: 'before' | 'after';
+  readonly activity: string;
+  readonly call: number;
+}
+
+export interface Process {
+  readonly child: ChildProcess;
+  output(): string;
+  kill(signal: NodeJS.Signals): void;
+  exited: Promise<void>;
+}
+
+export interface JournalEntry {
+  readonly host: string;
+  readonly generation: string;
+  readonly step: string;
+  readonly effect: string;
+  readonly detail: string;
+}
+
+export interface StageOptions {
+  readonly temporalAddress: string;
+  readonly name: string;
+  readonly hosts?: number;
+  readonly nodesPerHost?: number;
+  /** Small, so that a proof (a node timeout between two looks) is quick. */
+  readonly nodeTimeoutMs?: number;
+}
+
+export async function openStage({
+  temporalAddress,
+  name,
+  nodeTimeoutMs = 1000,
+  ...shape
+}: StageOptions): Promise<Stage> {
+  const lab = await startLab(shape);
+  const specFile = join(lab.dir, 'cluster.yaml');
+  const env: NodeJS.ProcessEnv = {
+    ...process.env,
+    TEMPORAL_ADDRESS: temporalAddress,
+    REDISFORGE_ACTOR: 'tester@stage',
+    NO_COLOR: '1',
+  };
+  const engine = await findEngine(process.env['PATH'] ?? '');
+  await writeLabSpec({ lab, driver: lab.driver, engine, cluster: { name, nodeTimeoutMs }, path: specFile });
+  const { spec } = await loadSpec({ path: specFile, env });
+  const workers: Process[] = [];
+  return {
+    ...handsOf({ specFile, env, workers }),
+    lab,
+    spec,
+    specFile,
+    elsewhere: (change) => handsOf({ specFile, env: { ...env, ...change }, workers }),
+    journal: async () => (await Promise.all(lab.hosts.map(journalOf))).flat(),
+    async close() {
+      for (const worker of workers) worker.kill('SIGKILL');
+      await Promise.all(workers.map(({ exited }) => exited));
+      await lab.down();
+    },
+  };
+}
+
+function handsOf({ specFile, env, workers }: { specFile: string; env: NodeJS.ProcessEnv; workers: Process[] }): Hands {
+  const run = (...argv: string[]) => finished(start(process.execPath, [CLI, ...argv], env));
+  return {
+    run,
+    begin: (...argv) => start(process.execPath, [CLI, ...argv], env).child,
+    async apply(...argv) {
+      const { exitCode, stdout, stderr } = await run(
+        'apply',
+        '-f',
+        specFile,
+        '--yes',
+        '--json',
+        '--reason',
+        'a test',
+        ...argv,
+      );
+      const last = stdout.trim().split('\n').at(-1) ?? '';
+      if (last === '') throw new Error(`apply printed no report (exit ${exitCode}):\n${stderr}`);
+      return { exitCode, report: JSON.parse(last) as OperationReport, stderr };
+    },
+    async status() {
+      const { exitCode, stdout } = await run('status', '-f', specFile, '--json');
+      return { exitCode, status: JSON.parse(stdout) as StatusJson };
+    },
+    async startWorker(failpoint) {
+      const argv =
+        failpoint === undefined
+          ? [CLI, 'worker', '--log', 'json']
+          : ['--import', 'tsx', FAILPOINT_WORKER, failpoint.when, failpoint.activity, String(failpoint.call)];
+      const worker = start(process.execPath, argv, env);
+      workers.push(worker);
+      await until(
+        'the worker is ready',
+        () => worker.output().includes('worker is ready') || hasEnded(worker.child),
+        30_000,
+      );
+      if (hasEnded(worker.child)) throw new Error(`the worker ended:\n${worker.output()}`);
+      return worker;
+    },
+  };
+}
+
+async function journalOf({ name, root }: TestLab['hosts'][number]): Promise<JournalEntry[]> {
+  const text = await readFile(join(root, 'record/journal'), 'utf8').catch(() => '');
+  return text
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => {
+      const [, generation = '', step = '', , effect = '', detail = ''] = line.split('\t');
+      return { host: name, generation, step, effect, detail };
+    });
+}
+
+function start(
+  command: string,
+  argv: readonly string[],
+  env: NodeJS.ProcessEnv,
+): Process & { stdout(): string; stderr(): string } {
+  const child = spawn(command, [...argv], { env, stdio: ['ignore', 'pipe', 'pipe'], cwd: PROJECT });
+  let out = '';
+  let err = '';
+  child.stdout.on('data', (chunk: Buffer) => (out += chunk.toString()));
+  child.stderr.on('data', (chunk: Buffer) => (err += chunk.toString()));
+  const exited = new Promise<void>((resolve) => child.once('close', () => resolve()));
+  return {
+    child,
+    exited,
+    stdout: () => out,
+    stderr: () => err,
+    output: () => out + err,
+    kill: (signal) => void child.kill(signal),
+  };
+}
+
+async function finished(process: ReturnType<typeof start>): Promise<CliResult> {
+  await process.exited;
+  return { exitCode: process.child.exitCode, stdout: process.stdout(), stderr: process.stderr() };
+}
+
+function hasEnded(child: ChildProcess): boolean {
+  return child.exitCode !== null || child.signalCode !== null;
+}

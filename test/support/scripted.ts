@@ -1,0 +1,112 @@
+import { Client, Connection, type WorkflowHandle } from '@temporalio/client';
+import { bundleWorkflowCode, NativeConnection, Worker } from '@temporalio/worker';
+import type { Activities } from '../../activities/index.js';
+import { operationWorkflowId } from '../../domain/ids.js';
+import type { OperationInput } from '../../domain/operation.js';
+import type { HostSurvey } from '../../domain/survey.js';
+import type { Verdict } from '../../domain/verdict.js';
+import { activityInterceptors } from '../../workers/interceptors.js';
+import type { applyClusterWorkflow } from '../../workflows/index.js';
+import { specOf } from './spec.js';
+
+/** The activities that a script answers; those that it leaves out must not be called. */
+export type Script = Partial<Activities>;
+
+let bundle: Promise<{ code: string }> | undefined;
+
+/** The workflows of the tree, bundled once a test file. */
+export function workflowBundle(): Promise<{ code: string }> {
+  bundle ??= bundleWorkflowCode({
+    workflowsPath: new URL('../../workflows/index.ts', import.meta.url).pathname,
+    logger: { ...console, trace: () => {}, debug: () => {}, info: () => {}, log: () => {} },
+  });
+  return bundle;
+}
+
+export interface ScriptedRun {
+  readonly handle: WorkflowHandle<typeof applyClusterWorkflow>;
+  readonly client: Client;
+}
+
+/**
+ * Runs a workflow of ours on the real server, with the product's own interceptors, and activities that follow a script: what is tested is
+ * the order of things and what becomes of failures, not what the activities do.
+ */
+export async function runScripted<T>(
+  {
+    address,
+    cluster,
+    workflow,
+    script,
+    input = {},
+  }: {
+    address: string;
+    cluster: string;
+    workflow: 'applyClusterWorkflow' | 'destroyClusterWorkflow';
+    script: Script;
+    input?: Partial<OperationInput>;
+  },
+  use: (run: ScriptedRun) => Promise<T>,
+): Promise<T> {
+  const [native, connection] = await Promise.all([
+    NativeConnection.connect({ address }),
+    Connection.connect({ address }),
+  ]);
+  try {
+    const worker = await Worker.create({
+      connection: native,
+      taskQueue: cluster,
+      workflowBundle: await workflowBundle(),
+      activities: script,
+      interceptors: { activity: [...activityInterceptors] },
+    });
+    const client = new Client({ connection });
+    return await worker.runUntil(async () => {
+      const handle = await client.workflow.start<typeof applyClusterWorkflow>(workflow, {
+        workflowId: operationWorkflowId(cluster),
+        taskQueue: cluster,
+        args: [
+          { spec: specOf({ name: cluster }), planDigest: 'shown', actor: 'tester@here', reason: 'to see', ...input },
+        ],
+      });
+      return use({ handle, client });
+    });
+  } finally {
+    await connection.close();
+    await native.close();
+  }
+}
+
+export function surveyOf(host: string, change: Partial<HostSurvey['record']> = {}): HostSurvey {
+  return {
+    host,
+    exam: {
+      hostname: host,
+      os: 'Debian GNU/Linux 12',
+      arch: 'x86_64',
+      cpus: 2,
+      memoryBytes: 8 * 2 ** 30,
+      memoryAvailableBytes: 6 * 2 ** 30,
+      diskFreeBytes: 50 * 2 ** 30,
+      clockSkewMs: 0,
+      serverVersion: 'Redis server v=7.0.15',
+      rootProblem: null,
+      nofileLimit: 1_048_576,
+      missingTools: [],
+    },
+    record: { helperSha256: null, cluster: null, generation: 0, lease: null, identities: {}, ...change },
+    nodes: [
+      {
+        port: 6379,
+        files: { config: null, acl: null, service: null },
+        service: { state: 'absent' },
+        data: [],
+        portTakenBy: null,
+      },
+    ],
+  };
+}
+
+export function verdictOf(change: Partial<Verdict> = {}): Verdict {
+  return { cluster: 'orders', healthy: true, asOf: '2026-01-01T00:00:00.000Z', findings: [], nodes: [], ...change };
+}

@@ -1,0 +1,297 @@
+import { CancelledFailure, TerminatedFailure } from '@temporalio/common';
+import { WorkflowFailedError } from '@temporalio/client';
+import { describe, expect, inject, it } from 'vitest';
+import { ForgeError } from '../../domain/errors.js';
+import type { OperationReport } from '../../domain/operation.js';
+import type { Plan, Step } from '../../domain/plan.js';
+import type { Verdict } from '../../domain/verdict.js';
+import { awaitReport } from '../../starters/reports.js';
+import { runScripted, type Script, surveyOf, verdictOf } from '../support/scripted.js';
+import { specOf } from '../support/spec.js';
+import { until } from '../support/until.js';
+
+const address = inject('temporalAddress');
+const HOSTS = specOf().hosts.map(({ name }) => name);
+
+let clusters = 0;
+const fresh = () => `op-${process.pid}-${++clusters}`;
+
+const nothing = async () => Promise.resolve({ effects: [] });
+const starts = (...hosts: string[]): Step[] =>
+  hosts.map((host) => ({ kind: 'startNode', id: `startNode/${host}:6379`, host, node: `${host}:6379`, why: 'new' }));
+
+/** Answers as six bare hosts and a willing world would; the test changes what it is about. */
+function world({
+  steps = [],
+  script = {},
+  calls = [],
+}: {
+  steps?: Step[];
+  script?: Script;
+  calls?: string[];
+} = {}): Script {
+  const plan: Plan = {
+    cluster: 'c',
+    uid: 'u',
+    operation: 'apply',
+    steps,
+    refusals: [],
+    drift: [],
+    notes: [],
+    digest: 'shown',
+  };
+  const told =
+    <I, O>(name: string, answer: (input: I) => Promise<O>) =>
+    async (input: I): Promise<O> => {
+      calls.push(name);
+      return answer(input);
+    };
+  return {
+    surveyHost: async ({ host }) => Promise.resolve(surveyOf(host, { generation: 7 })),
+    draftApplyPlan: async () => Promise.resolve({ plan, verdict: verdictOf({ healthy: false }) }),
+    identifyServer: async () => Promise.resolve({ server: 'ns-1' }),
+    takeLease: told('take', async ({ host }: { host: string }) => Promise.resolve(surveyOf(host).record)),
+    releaseLease: told('release', nothing),
+    startNode: told('start', async ({ host }: { host: string }) => Promise.resolve({ effects: [`started ${host}`] })),
+    judgeCluster: told('judge', async () => Promise.resolve(verdictOf())),
+    awaitHealthy: told('await', async () => Promise.resolve(verdictOf())),
+    ...script,
+  };
+}
+
+async function reportOf(script: Script, input = {}): Promise<OperationReport> {
+  return runScripted({ address, cluster: fresh(), workflow: 'applyClusterWorkflow', script, input }, ({ handle }) =>
+    awaitReport(handle),
+  );
+}
+
+describe('an operation', () => {
+  it('changes nothing, takes no lease and proves with one observation where the plan is empty', async () => {
+    const calls: string[] = [];
+    const report = await reportOf(world({ calls }));
+    expect(report).toMatchObject({
+      outcome: 'done',
+      changed: false,
+      generation: null,
+      actor: 'tester@here',
+      reason: 'to see',
+    });
+    expect(calls).toEqual(['judge']);
+  });
+
+  it('raises the generation above the highest seen on all hosts before the first step, and gives the leases back after the proof', async () => {
+    const calls: string[] = [];
+    const generations: number[] = [];
+    const report = await reportOf(
+      world({
+        steps: starts('h1', 'h2'),
+        calls,
+        script: {
+          takeLease: async ({ host, lease }) => {
+            calls.push('take');
+            generations.push(lease.generation);
+            return Promise.resolve(surveyOf(host).record);
+          },
+        },
+      }),
+    );
+    expect(report).toMatchObject({ outcome: 'done', changed: true, generation: 8 });
+    expect(generations).toEqual(HOSTS.map(() => 8));
+    const six = <T>(value: T) => HOSTS.map(() => value);
+    expect(calls).toEqual([...six('take'), 'start', 'start', 'await', 'judge', ...six('release')]);
+    expect(report.steps.map(({ state, effects }) => [state, effects])).toEqual([
+      ['changed', ['started h1']],
+      ['changed', ['started h2']],
+    ]);
+  });
+
+  it('stamps every mutating call with generation, step and attempt', async () => {
+    const tokens: unknown[] = [];
+    await reportOf(
+      world({
+        steps: starts('h1'),
+        script: {
+          startNode: async ({ token }) => {
+            tokens.push(token);
+            if (token.attempt === 1) throw new ForgeError('HostUnreachable', { what: 'gone', left: '', next: '' });
+            return Promise.resolve({ effects: [] });
+          },
+        },
+      }),
+    );
+    expect(tokens).toEqual([1, 2].map((attempt) => ({ generation: 8, step: 'startNode/h1:6379', attempt })));
+  });
+
+  it('refuses a plan that is not the one that was shown, with nothing changed', async () => {
+    const calls: string[] = [];
+    const report = await reportOf(world({ steps: starts('h1'), calls }), { planDigest: 'another' });
+    expect(report).toMatchObject({ outcome: 'refused', changed: false, failure: { type: 'PlanChanged' } });
+    expect(calls).toEqual([]);
+  });
+
+  it('gives back the leases that it got where a host refuses its own', async () => {
+    const calls: string[] = [];
+    const report = await reportOf(
+      world({
+        steps: starts('h1'),
+        calls,
+        script: {
+          takeLease: async ({ host }) => {
+            if (host === 'h6')
+              throw new ForgeError('Locked', { what: 'h6 is held by ann', left: 'left', next: 'wait' });
+            return Promise.resolve(surveyOf(host).record);
+          },
+        },
+      }),
+    );
+    expect(report).toMatchObject({
+      outcome: 'refused',
+      failure: { type: 'Locked', text: { what: 'h6 is held by ann' } },
+    });
+    expect(calls.filter((call) => call === 'release')).toHaveLength(5);
+    expect(calls).not.toContain('start');
+  });
+
+  it('lets the other hosts come to their end where one fails, and reports the failure with a last look', async () => {
+    const calls: string[] = [];
+    const report = await reportOf(
+      world({
+        steps: starts(...HOSTS),
+        calls,
+        script: {
+          startNode: async ({ host }) => {
+            if (host === 'h2')
+              throw new ForgeError('NodeWontStart', { what: 'h2:6379 will not start', left: 'l', next: 'n' });
+            return Promise.resolve({ effects: ['started'] });
+          },
+        },
+      }),
+    );
+    expect(report).toMatchObject({ outcome: 'failed', changed: true, failure: { type: 'NodeWontStart' } });
+    expect(report.steps.map(({ state }) => state)).toEqual([
+      'changed',
+      'failed',
+      'changed',
+      'changed',
+      'changed',
+      'changed',
+    ]);
+    expect(report.verdictAfter).not.toBeNull();
+    expect(calls.filter((call) => call === 'release')).toHaveLength(6);
+  });
+
+  it('fails where the steps are done and the verdict is not healthy', async () => {
+    const sick = verdictOf({
+      healthy: false,
+      findings: [{ code: 'DeadMaster', severity: 'error', node: 'h1:6379', evidence: 'no answer', next: 'start it' }],
+    });
+    const report = await reportOf(
+      world({ steps: starts('h1'), script: { awaitHealthy: async () => Promise.resolve(sick) } }),
+    );
+    expect(report).toMatchObject({
+      outcome: 'failed',
+      failure: { type: 'NotProven' },
+      verdictAfter: { healthy: false },
+    });
+    expect(report.failure?.text.what).toContain('DeadMaster h1:6379: no answer');
+  });
+
+  it('does not call a cluster proven whose observations never agree', async () => {
+    let look = 0;
+    const shifting = async (): Promise<Verdict> =>
+      Promise.resolve(
+        verdictOf({
+          nodes: [
+            {
+              id: `${++look}`,
+              name: 'a',
+              host: 'h1',
+              address: '10.0.0.1',
+              port: 1,
+              zone: null,
+              role: 'master',
+              masterId: null,
+              slots: [],
+              keys: 0,
+              usedMemoryBytes: 0,
+              maxmemoryBytes: 0,
+              lagBytes: null,
+              version: '7',
+              answered: true,
+            },
+          ],
+        }),
+      );
+    const report = await reportOf(
+      world({ steps: starts('h1'), script: { judgeCluster: shifting, awaitHealthy: shifting } }),
+    );
+    expect(report).toMatchObject({ outcome: 'failed', failure: { type: 'NotProven' } });
+    expect(report.failure?.text.what).toContain('does not hold still');
+  });
+
+  it('stops at the next safe point when it is cancelled: what runs comes to its end, nothing new begins, leases go back', async () => {
+    const calls: string[] = [];
+    let arrived = () => {};
+    const running = new Promise<void>((resolve) => (arrived = resolve));
+    let go = () => {};
+    const released = new Promise<void>((resolve) => (go = resolve));
+    const script = world({
+      steps: [...starts('h1'), { kind: 'smokeTest', id: 'smokeTest' }],
+      calls,
+      script: {
+        startNode: async () => {
+          arrived();
+          await released;
+          return { effects: ['started'] };
+        },
+      },
+    });
+    const report = await runScripted(
+      { address, cluster: fresh(), workflow: 'applyClusterWorkflow', script },
+      async ({ handle }) => {
+        await running;
+        await handle.cancel();
+        await until('the cancellation is in the history', async () => {
+          const { events } = await handle.fetchHistory();
+          return events?.some((event) => event.workflowExecutionCancelRequestedEventAttributes) ?? false;
+        });
+        go();
+        const error = await handle.result().catch((thrown: unknown) => thrown);
+        expect(error).toBeInstanceOf(WorkflowFailedError);
+        expect((error as WorkflowFailedError).cause).toBeInstanceOf(CancelledFailure);
+        return awaitReport(handle);
+      },
+    );
+    expect(report).toMatchObject({ outcome: 'cancelled', changed: true });
+    expect(report.steps.map(({ state }) => state)).toEqual(['changed', 'skipped']);
+    expect(calls.filter((call) => call === 'release')).toHaveLength(6);
+    expect(report.verdictAfter).not.toBeNull();
+  });
+
+  it('says of a terminated run that it could not report, and what to do', async () => {
+    let arrived = () => {};
+    const running = new Promise<void>((resolve) => (arrived = resolve));
+    let go = () => {};
+    const released = new Promise<void>((resolve) => (go = resolve));
+    const script = world({
+      steps: starts('h1'),
+      script: {
+        startNode: async () => {
+          arrived();
+          await released;
+          return { effects: [] };
+        },
+      },
+    });
+    await runScripted({ address, cluster: fresh(), workflow: 'applyClusterWorkflow', script }, async ({ handle }) => {
+      await running;
+      await handle.terminate('from the UI');
+      go();
+      const error = await awaitReport(handle).catch((thrown: unknown) => thrown);
+      expect(error).toBeInstanceOf(ForgeError);
+      expect((error as ForgeError).text.what).toContain('was terminated');
+      const raw = await handle.result().catch((thrown: unknown) => thrown);
+      expect((raw as WorkflowFailedError).cause).toBeInstanceOf(TerminatedFailure);
+    });
+  });
+});

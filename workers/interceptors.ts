@@ -1,0 +1,67 @@
+import type { Context as ActivityContext } from '@temporalio/activity';
+import { ApplicationFailure } from '@temporalio/common';
+import type { ActivityExecuteInput, ActivityInterceptorsFactory } from '@temporalio/worker';
+import { FAILURES, ForgeError } from '../domain/errors.js';
+
+/** The seam around every activity, in the order in which they wrap it. */
+export const activityInterceptors: readonly ActivityInterceptorsFactory[] = [namedFailures, heartbeats, attemptInToken];
+
+/** A ForgeError crosses to the workflow by its name, with its text, and says itself whether trying again can help. */
+function namedFailures(context: ActivityContext): ReturnType<ActivityInterceptorsFactory> {
+  return {
+    inbound: {
+      async execute(input, next) {
+        try {
+          return await next(input);
+        } catch (error) {
+          if (!(error instanceof ForgeError)) throw error;
+          context.log.warn(error.message, { failure: error.type });
+          const { retry } = FAILURES[error.type];
+          throw ApplicationFailure.create({
+            message: error.message,
+            type: error.type,
+            nonRetryable: !retry,
+            details: [error.text],
+          });
+        }
+      },
+    },
+  };
+}
+
+/**
+ * Tells the server that this worker lives while an activity runs. It does not vouch for the activity's progress: every remote command and
+ * every wait inside has a deadline of its own.
+ */
+function heartbeats(context: ActivityContext): ReturnType<ActivityInterceptorsFactory> {
+  return {
+    inbound: {
+      async execute(input, next) {
+        const timeoutMs = context.info.heartbeatTimeoutMs;
+        if (timeoutMs === undefined) return next(input);
+        const pulse = setInterval(() => context.heartbeat(), timeoutMs / 3);
+        try {
+          return await next(input);
+        } finally {
+          clearInterval(pulse);
+        }
+      },
+    },
+  };
+}
+
+/** A workflow names generation and step; which attempt this is only the worker knows. */
+function attemptInToken(context: ActivityContext): ReturnType<ActivityInterceptorsFactory> {
+  return {
+    inbound: {
+      async execute(input, next) {
+        return next({ ...input, args: input.args.map((arg) => withAttempt(arg, context.info.attempt)) });
+      },
+    },
+  };
+}
+
+function withAttempt(arg: ActivityExecuteInput['args'][number], attempt: number): unknown {
+  if (typeof arg !== 'object' || arg === null || !('token' in arg)) return arg;
+  return { ...arg, token: { ...(arg.token as object), attempt } };
+}

@@ -1,0 +1,33 @@
+import { proxyActivities } from '@temporalio/workflow';
+import type { Activities } from '../activities/index.js';
+import type { Timings } from '../domain/spec.js';
+
+/**
+ * Activities by duration class. None has a schedule-to-close timeout: an operation waits for a worker for as long as it takes. Each attempt
+ * is bounded, each class has a bound on its attempts, and a dead worker is noticed by the missing heartbeat, not by the long timeout.
+ */
+export function activitiesFor(timings: Timings) {
+  const heartbeatTimeout = timings.heartbeatMs;
+  return {
+    /** Reads. A host that is down is said after the second try: a person waits for the answer. */
+    read: proxyActivities<Activities>({
+      startToCloseTimeout: timings.sshConnectMs + timings.commandMs,
+      heartbeatTimeout,
+      retry: { initialInterval: 250, maximumAttempts: 2 },
+    }),
+    /** Changes on one host. They are asked again over a short outage of the host: ten tries, the later ones ten seconds apart. */
+    change: proxyActivities<Activities>({
+      startToCloseTimeout: timings.sshConnectMs + timings.commandMs + timings.startMs,
+      heartbeatTimeout,
+      retry: { initialInterval: 250, maximumInterval: 10_000, maximumAttempts: 10 },
+    }),
+    /** Forming and proving wait for conditions of the cluster, with their own deadline inside. */
+    settle: proxyActivities<Activities>({
+      startToCloseTimeout: 2 * timings.formMs + timings.commandMs,
+      heartbeatTimeout,
+      retry: { initialInterval: 250, maximumInterval: 5_000, maximumAttempts: 10 },
+    }),
+  };
+}
+
+export type OperationActivities = ReturnType<typeof activitiesFor>;

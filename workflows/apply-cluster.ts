@@ -1,0 +1,122 @@
+import { sleep } from '@temporalio/workflow';
+import { portOf } from '../domain/nodes.js';
+import type { OperationInput, OperationReport } from '../domain/operation.js';
+import type { Plan, Step } from '../domain/plan.js';
+import { highestGeneration } from '../domain/survey.js';
+import { agree, type Verdict } from '../domain/verdict.js';
+import { failure } from './failures.js';
+import { inParallel } from './in-parallel.js';
+import { type Draft, type Operation, runOperation } from './operation.js';
+import { surveyHosts } from './survey.js';
+
+/** Brings the cluster that the spec declares into being, or finds that it is there. */
+export async function applyClusterWorkflow(input: OperationInput): Promise<OperationReport> {
+  return runOperation({ kind: 'apply', draft, perform, prove }, input);
+}
+
+async function draft(operation: Operation): Promise<Draft> {
+  const { spec } = operation.input;
+  const outcomes = await surveyHosts(operation);
+  operation.logbook.enter('plan');
+  const drafted = await operation.activities.read.draftApplyPlan({ spec, outcomes });
+  return { ...drafted, generation: highestGeneration(outcomes) };
+}
+
+/** Hosts side by side, the steps of one host in order; then what concerns the cluster as a whole. */
+async function perform(operation: Operation, plan: Plan): Promise<void> {
+  const { spec } = operation.input;
+  await inParallel(spec.hosts, spec.timings.hostParallelism, async (host) => {
+    for (const step of plan.steps) {
+      if ('host' in step && step.host === host.name) await performOnHost(operation, step);
+    }
+  });
+  for (const step of plan.steps) {
+    if (!('host' in step)) await performOnCluster(operation, step);
+  }
+}
+
+async function performOnHost(operation: Operation, step: Extract<Step, { host: string }>): Promise<void> {
+  const { spec } = operation.input;
+  const summary = step.id;
+  await operation.step(step, (address) => {
+    const token = { ...address, attempt: 0 };
+    const { change } = operation.activities;
+    switch (step.kind) {
+      case 'prepareHost':
+        return change.prepareHost.executeWithOptions({ summary }, [{ spec, host: step.host, token }]);
+      case 'placeNode':
+        return change.placeNode.executeWithOptions({ summary }, [
+          { spec, host: step.host, port: portOf(step.node), token },
+        ]);
+      case 'startNode':
+        return change.startNode.executeWithOptions({ summary }, [
+          { spec, host: step.host, port: portOf(step.node), token },
+        ]);
+      case 'stopNode':
+      case 'removeNode':
+      case 'releaseHost':
+        throw new Error(`${step.kind} is no step of an apply`);
+      default:
+        return step satisfies never;
+    }
+  });
+}
+
+async function performOnCluster(operation: Operation, step: Exclude<Step, { host: string }>): Promise<void> {
+  const { spec } = operation.input;
+  const { settle } = operation.activities;
+  const summary = step.id;
+  await operation.step(step, async ({ generation }) => {
+    switch (step.kind) {
+      case 'formCluster': {
+        const { masters, replicas } = step;
+        const formed = await settle.formCluster.executeWithOptions({ summary }, [{ spec, masters, replicas }]);
+        await rememberIdentities(operation, generation, formed.identities);
+        return formed;
+      }
+      case 'smokeTest':
+        return settle.smokeTest.executeWithOptions({ summary }, [{ spec }]);
+      default:
+        return step satisfies never;
+    }
+  });
+}
+
+/** What Redis cannot hold of itself: each host remembers which nodes were formed on it. */
+async function rememberIdentities(
+  operation: Operation,
+  generation: number,
+  ids: Readonly<Record<string, string>>,
+): Promise<void> {
+  const { spec } = operation.input;
+  await inParallel(spec.hosts, spec.timings.hostParallelism, async ({ name: host, nodes }) => {
+    const identities = Object.fromEntries(nodes.map(({ port }) => [String(port), ids[`${host}:${port}`] ?? '']));
+    await operation.activities.change.recordIdentities.executeWithOptions(
+      { summary: `remember the nodes of ${host}` },
+      [{ spec, host, identities, token: { generation, step: 'recordIdentities', attempt: 0 } }],
+    );
+  });
+}
+
+/** One observation where nothing was changed; else two that agree, a node timeout apart, so that a link that died silently shows. */
+async function prove(operation: Operation): Promise<Verdict> {
+  const { spec } = operation.input;
+  const { read, settle } = operation.activities;
+  if (!operation.logbook.changed) return read.judgeCluster.executeWithOptions({ summary: 'proof' }, [{ spec }]);
+  let last = await settle.awaitHealthy.executeWithOptions({ summary: 'proof: first observation' }, [{ spec }]);
+  for (let look = 2; look <= MOST_LOOKS; look++) {
+    if (!last.healthy) return last;
+    await sleep(spec.redis.nodeTimeoutMs, { summary: 'a node timeout, for what died silently to show' });
+    const next = await read.judgeCluster.executeWithOptions({ summary: `proof: observation ${look}` }, [{ spec }]);
+    if (!next.healthy || agree(last, next)) return next;
+    last = next;
+  }
+  throw failure('NotProven', {
+    what: `Cluster ${spec.name} is healthy and does not hold still: no two of ${MOST_LOOKS} observations agree on roles and slots.`,
+    left: 'What the steps have done stays.',
+    next: 'Look for failovers with `redisforge status`, and at the nodes with `redisforge logs`.',
+  });
+}
+
+/** Observations until a cluster whose roles change between two of them is called unsteady. */
+const MOST_LOOKS = 5;

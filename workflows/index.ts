@@ -1,0 +1,2 @@
+export { applyClusterWorkflow } from './apply-cluster.js';
+export { destroyClusterWorkflow } from './destroy-cluster.js';

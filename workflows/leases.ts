@@ -1,0 +1,63 @@
+import { log, workflowInfo } from '@temporalio/workflow';
+import type { OperationInput } from '../domain/operation.js';
+import type { OperationKind } from '../domain/plan.js';
+import type { OperationActivities } from './activity-options.js';
+import { inParallel } from './in-parallel.js';
+import { now } from './logbook.js';
+
+/** The hosts whose lease this run holds: the real lock, beside the polite one that is the workflow ID. */
+export class HeldHosts {
+  private hosts: string[] = [];
+  private taken: number | null = null;
+
+  constructor(
+    private readonly input: OperationInput,
+    private readonly kind: OperationKind,
+    private readonly activities: OperationActivities,
+  ) {}
+
+  /** Raises the generation on all hosts before anything else is done. Where one refuses, those that were taken are given back. */
+  async take(generation: number): Promise<void> {
+    this.taken = generation;
+    const { spec, actor, breakLease } = this.input;
+    const { workflowId, runId } = workflowInfo();
+    const { server } = await this.activities.read.identifyServer();
+    const lease = { generation, server, workflowId, runId, operation: this.kind, actor, since: now() };
+    await inParallel(spec.hosts, spec.timings.hostParallelism, async ({ name: host }) => {
+      await this.activities.change.takeLease.executeWithOptions(
+        { summary: `lease of ${host}, generation ${generation}` },
+        [{ spec, host, lease, ...(breakLease === undefined ? {} : { breakLease }) }],
+      );
+      this.hosts.push(host);
+    });
+  }
+
+  /** Gives every lease back. A host that cannot be reached keeps it; the next operation of this cluster takes it over. */
+  async release(): Promise<void> {
+    const { spec } = this.input;
+    await inParallel(this.hosts, spec.timings.hostParallelism, async (host) => {
+      try {
+        await this.activities.change.releaseLease.executeWithOptions({ summary: `give back the lease of ${host}` }, [
+          { spec, host, token: { generation: this.generation, step: 'releaseLease', attempt: 0 } },
+        ]);
+      } catch (error) {
+        log.warn('a lease was not given back; the next operation of this cluster takes it over', { host, error });
+      }
+    });
+    this.hosts = [];
+  }
+
+  /** The hosts that were given back whole have no record any more. */
+  forget(host: string): void {
+    this.hosts = this.hosts.filter((held) => held !== host);
+  }
+
+  get generation(): number {
+    if (this.taken === null) throw new Error('no lease was taken yet');
+    return this.taken;
+  }
+
+  get generationOrNull(): number | null {
+    return this.taken;
+  }
+}

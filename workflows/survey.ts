@@ -1,0 +1,27 @@
+import type { HostOutcome } from '../domain/survey.js';
+import { inParallel } from './in-parallel.js';
+import type { Operation } from './operation.js';
+import { namedFailure } from './failures.js';
+
+/** Asks all hosts at once, before anything is changed. A host that cannot be asked is part of the answer. */
+export async function surveyHosts(operation: Operation): Promise<HostOutcome[]> {
+  const { spec } = operation.input;
+  const outcomes: HostOutcome[] = [];
+  await inParallel(spec.hosts, spec.timings.hostParallelism, async ({ name: host }) => {
+    outcomes.push(await surveyHost(operation, host));
+  });
+  return spec.hosts.flatMap(({ name }) => outcomes.filter((outcome) => outcome.host === name));
+}
+
+async function surveyHost({ activities, input: { spec } }: Operation, host: string): Promise<HostOutcome> {
+  try {
+    const survey = await activities.read.surveyHost.executeWithOptions({ summary: `exam of ${host}` }, [
+      { spec, host },
+    ]);
+    return { host, surveyed: true, survey };
+  } catch (error) {
+    const named = namedFailure(error);
+    if (named === undefined) throw error;
+    return { host, surveyed: false, what: named.text.what, next: named.text.next };
+  }
+}
