@@ -25,20 +25,31 @@ export interface SpecProblem {
   readonly right: string;
 }
 
+interface SpecFile {
+  readonly path: string;
+  /** For `~`. */
+  readonly env?: NodeJS.ProcessEnv;
+}
+
 /** Reads and checks a spec. Relative paths in it count from its own folder. Throws ForgeError BadSpec with all problems at once. */
-export async function loadSpec({ path, env = {} }: { path: string; env?: NodeJS.ProcessEnv }): Promise<LoadedSpec> {
+export async function loadSpec(file: SpecFile): Promise<LoadedSpec> {
+  const checked = await checkSpec(file);
+  if (!('problems' in checked)) return checked;
+  const { problems } = checked;
+  const count = problems.length === 1 ? 'a problem' : `${problems.length} problems`;
+  throw new ForgeError('BadSpec', {
+    what: `${file.path} has ${count}:\n${problems.map((problem) => `  ${describeProblem(problem)}`).join('\n')}`,
+    left: 'Nothing was changed.',
+    next: 'Correct the file; `redisforge validate -f` checks it without doing anything.',
+  });
+}
+
+/** As `loadSpec`, with the problems as a result. Throws ForgeError BadSpec only where the file cannot be read. */
+export async function checkSpec({ path, env = {} }: SpecFile): Promise<LoadedSpec | { problems: SpecProblem[] }> {
   const absolute = resolve(path);
   const text = await readSpecFile(absolute);
   const read = readSpec(text, { folder: dirname(absolute), home: env.HOME });
-  if ('problems' in read) {
-    const count = read.problems.length === 1 ? 'a problem' : `${read.problems.length} problems`;
-    throw new ForgeError('BadSpec', {
-      what: `${path} has ${count}:\n${read.problems.map((problem) => `  ${describeProblem(problem)}`).join('\n')}`,
-      left: 'Nothing was changed.',
-      next: 'Correct the file; `redisforge validate -f` checks it without doing anything.',
-    });
-  }
-  return { spec: read.spec, path: absolute, text };
+  return 'problems' in read ? read : { spec: read.spec, path: absolute, text };
 }
 
 /** All problems of a spec's text; none where it may be used. */
