@@ -1,0 +1,64 @@
+import type { HostStep, LeaseRequest, StepResult } from '../../domain/steps.js';
+import type { HostRecord } from '../../domain/survey.js';
+import { effectsOf } from './answer.js';
+import { bootstrapHost, type HostAdapters, orderHost, orderLast } from './ask-host.js';
+import { parseRecord } from './record.js';
+
+/**
+ * Installs or updates the helper, claims the host for the cluster, and takes the lease with its generation, in one locked command. Asked again
+ * by the same run with the same generation it changes nothing. Throws ForgeError Refused (the host is another cluster's), Locked (another
+ * operation's lease is not released) or Fenced (the generation is not above the host's), each with nothing changed.
+ */
+export async function takeLease(adapters: HostAdapters, request: LeaseRequest): Promise<HostRecord> {
+  const { spec, host, lease, breakLease } = request;
+  const fields = {
+    cluster: spec.name,
+    uid: spec.uid,
+    generation: `${lease.generation}`,
+    server: lease.server,
+    workflow: lease.workflowId,
+    run: lease.runId,
+    operation: lease.operation,
+    actor: lease.actor,
+    since: lease.since,
+    sha256: adapters.helper.sha256,
+    ...(breakLease === undefined ? {} : { break: breakLease }),
+  };
+  const answer = await bootstrapHost(adapters, {
+    spec,
+    host,
+    purpose: `lease of ${host}`,
+    words: ['lease', 'take', ...Object.entries(fields).map(([key, value]) => `${key}=${oneLine(value)}`)],
+  });
+  return parseRecord(answer);
+}
+
+/** The record has a field a line: a name that a person gave must not break it. */
+function oneLine(value: string): string {
+  return value.replace(/\p{Cc}+/gu, ' ').trim();
+}
+
+/** Gives the host free for the next operation. Where there is no lease, or no helper any more, there is nothing to do. Throws ForgeError Fenced where a newer operation holds it. */
+export async function releaseLease(adapters: HostAdapters, step: HostStep): Promise<StepResult> {
+  const answer = await orderLast(adapters, {
+    ...step,
+    purpose: `release of the lease of ${step.host}`,
+    words: ['lease', 'release'],
+  });
+  return { effects: answer === null ? [] : effectsOf(answer, step.host) };
+}
+
+/** Notes on the host which Redis ID each of its nodes has, by port. One that is noted already is not written again. */
+export async function recordIdentities(
+  adapters: HostAdapters,
+  { identities, ...step }: HostStep & { readonly identities: Readonly<Record<string, string>> },
+): Promise<StepResult> {
+  const pairs = Object.entries(identities).map(([port, id]) => `${port}=${id}`);
+  if (pairs.length === 0) return { effects: [] };
+  const answer = await orderHost(adapters, {
+    ...step,
+    purpose: `record of the nodes of ${step.host}`,
+    words: ['identities', ...pairs],
+  });
+  return { effects: effectsOf(answer, step.host) };
+}

@@ -1,0 +1,117 @@
+import { ForgeError } from '../../domain/errors.js';
+import { nodePaths } from '../../domain/nodes.js';
+import type { ClusterSpec, HostSpec } from '../../domain/spec.js';
+import type { HostExam, HostSurvey, NodeFileRole, NodeSurvey, ServiceState } from '../../domain/survey.js';
+import { type Answer, parseAnswer } from './answer.js';
+import { askHost, type HostAdapters, hostOf } from './ask-host.js';
+import { installMethod } from './install.js';
+import { parseRecord } from './record.js';
+
+/** When the question left and the answer came, epoch milliseconds of this machine. */
+interface Times {
+  readonly asked: number;
+  readonly answered: number;
+}
+
+/**
+ * What one host says of itself and its nodes, in one round trip, with nothing installed. Only reads. Throws ForgeError: those of a login, and
+ * CommandFailed where the answer is cut off.
+ */
+export async function surveyHost(
+  adapters: HostAdapters,
+  { spec, host: name }: { spec: ClusterSpec; host: string },
+): Promise<HostSurvey> {
+  const host = hostOf(spec, name);
+  const asked = Date.now();
+  const { stdout } = await askHost(adapters, {
+    spec,
+    host: name,
+    purpose: `survey of ${name}`,
+    words: [
+      'survey',
+      `server=${installMethod(spec).examined}`,
+      `address=${host.address}`,
+      `nofile=${spec.redis.nofile}`,
+      ...host.nodes.map(({ port }) => `${port}`),
+    ],
+  });
+  const times = { asked, answered: Date.now() };
+  const answer = parseAnswer(stdout);
+  if (answer.first('end') === undefined) throw cutOff(name);
+  return {
+    host: name,
+    exam: parseExam(answer, times),
+    record: parseRecord(answer),
+    nodes: host.nodes.map(({ port }) => parseNode(answer, host, port)),
+  };
+}
+
+function cutOff(host: string): ForgeError {
+  return new ForgeError('CommandFailed', {
+    what: `The survey of ${host} ended in the middle.`,
+    left: 'It only read; nothing was changed.',
+    next: `Look whether the login shell on ${host} prints or runs something of its own, then ask again.`,
+  });
+}
+
+function parseExam(answer: Answer, times: Times): HostExam {
+  const text = (word: string) => answer.first(word)?.[0] ?? '';
+  const number = (word: string) => Number(text(word));
+  const [total = '0', available = '0'] = answer.first('memory') ?? [];
+  return {
+    hostname: text('hostname'),
+    os: text('os'),
+    arch: text('arch'),
+    cpus: number('cpus'),
+    memoryBytes: Number(total),
+    memoryAvailableBytes: Number(available),
+    diskFreeBytes: number('disk'),
+    clockSkewMs: skew(number('clock'), times),
+    serverVersion: answer.first('server')?.[0] ?? null,
+    rootProblem: answer.first('root')?.[0] ?? null,
+    nofileLimit: number('nofile'),
+    missingTools: answer.all('missing').map(([tool = '']) => tool),
+  };
+}
+
+/** The host read its clock somewhere between question and answer: only what lies outside is surely skew. */
+function skew(clock: number, { asked, answered }: Times): number {
+  if (clock < asked) return clock - asked;
+  return clock > answered ? clock - answered : 0;
+}
+
+function parseNode(answer: Answer, host: HostSpec, port: number): NodeSurvey {
+  const paths = nodePaths(host, port);
+  const ofNode = (word: string) =>
+    answer.all(word).flatMap(([node, ...fields]) => (node === `${port}` ? [fields] : []));
+  const digestOf = (path: string) => ofNode('digest').find(([file]) => `${paths.home}/${file}` === path)?.[1] ?? null;
+  const files: Record<NodeFileRole, string | null> = {
+    config: digestOf(paths.config),
+    acl: digestOf(paths.acl),
+    service: digestOf(paths.service),
+  };
+  const takers = ofNode('taken').map(([taken, owner]) => `${owner} on port ${taken}`);
+  return {
+    port,
+    files,
+    service: parseService(ofNode('node')[0] ?? []),
+    data: ofNode('data').map(([file = '']) => file),
+    portTakenBy: takers.length === 0 ? null : takers.join(', '),
+  };
+}
+
+/** `lost`: nobody saw its end (a reboot, or its supervisor was killed too); its time is then that of its start. */
+function parseService([state, pid, code, at = '']: readonly string[]): ServiceState {
+  switch (state) {
+    case 'running':
+      return { state, pid: Number(pid) };
+    case 'exited':
+      return { state, exitCode: Number(code), at };
+    case 'lost':
+      return { state: 'exited', exitCode: null, at };
+    case 'stopped':
+      return { state };
+    default:
+      return { state: 'absent' };
+  }
+}

@@ -1,0 +1,158 @@
+import type { Duplex } from 'node:stream';
+import type { Client } from 'ssh2';
+import { ForgeError } from '../../domain/errors.js';
+import type { SshAccess, SshEndpoint } from '../../domain/spec.js';
+import { connect, unreachable } from './connect.js';
+import { createLimiter, type Limiter } from './limiter.js';
+import { quoteArgv } from './quote.js';
+import { type CommandResult, type Ending, MOST_OUTPUT_BYTES, runCommand } from './run-command.js';
+
+export interface SshPoolOptions {
+  /** The SSH agent's socket (SSH_AUTH_SOCK); needed where a spec logs in by agent. */
+  readonly agentSocket?: string | undefined;
+  /** Commands at once on one connection; sshd allows 10 (MaxSessions) by default. */
+  readonly channelsPerHost?: number;
+  /** Logins at once; each costs a key exchange on this machine. */
+  readonly logins?: number;
+}
+
+export interface SshCommand {
+  readonly access: SshAccess;
+  /** The host's name in the spec, for messages. */
+  readonly host: string;
+  readonly argv: readonly string[];
+  /** Content goes here, never into argv: argv can be read by everyone on the host. */
+  readonly stdin?: string;
+  /** What it is for, in messages; the program's name by default. */
+  readonly purpose?: string;
+  /** From the moment on in which the connection stands. */
+  readonly deadlineMs: number;
+  /** Until a login has worked, where there is no connection yet. */
+  readonly connectMs: number;
+  readonly signal?: AbortSignal;
+}
+
+export interface SshPool {
+  /**
+   * Runs a command on a host over the host's one connection, which is made where there is none. Any exit code is a result. Throws ForgeError:
+   * those of a login, CommandTimeout, HostUnreachable where the connection broke, CommandFailed where it was killed or printed too much.
+   */
+  run(command: SshCommand): Promise<CommandResult>;
+  /** Ends all connections; commands that run fail. */
+  close(): Promise<void>;
+}
+
+interface Connection {
+  readonly client: Client;
+  readonly limit: Limiter;
+}
+
+/** One connection per host, used again until it dies; made again by the next command. */
+export function createSshPool({ agentSocket, channelsPerHost = 8, logins = 16 }: SshPoolOptions = {}): SshPool {
+  const connections = new Map<string, Promise<Connection>>();
+  const login = createLimiter(logins);
+
+  const open = async (access: SshAccess, label: string, timeoutMs: number): Promise<Connection> => {
+    const { jump, ...endpoint } = access;
+    const through = jump === undefined ? {} : { through: await tunnel({ jump, endpoint, label, timeoutMs }) };
+    const client = await login(() => connect({ endpoint, label, timeoutMs, agentSocket, ...through }));
+    return { client, limit: createLimiter(channelsPerHost) };
+  };
+
+  const tunnel = async ({ jump, endpoint, label, timeoutMs }: Tunnel): Promise<Duplex> => {
+    const { client } = await connectionTo(jump, `the jump host of ${label}`, timeoutMs);
+    return new Promise((resolve, reject) => {
+      client.forwardOut('127.0.0.1', 0, endpoint.host, endpoint.port, (error, stream) => {
+        if (error === undefined) resolve(stream);
+        else
+          reject(
+            unreachable({ label, endpoint, reason: `${error.message}, from jump host ${jump.host}`, cause: error }),
+          );
+      });
+    });
+  };
+
+  const connectionTo = (access: SshAccess, label: string, timeoutMs: number): Promise<Connection> => {
+    const key = JSON.stringify(access);
+    const known = connections.get(key);
+    if (known !== undefined) return known;
+    const opening = open(access, label, timeoutMs);
+    connections.set(key, opening);
+    const gone = () => forget(key, opening);
+    opening.then(({ client }) => client.once('close', gone), gone);
+    return opening;
+  };
+
+  const forget = (key: string, opening: Promise<Connection>) => {
+    if (connections.get(key) === opening) connections.delete(key);
+  };
+
+  const attempt = async (command: SshCommand, line: string): Promise<Ending> => {
+    const { access, host, connectMs, stdin = '', deadlineMs, signal } = command;
+    const opening = connectionTo(access, host, connectMs);
+    const { client, limit } = await opening;
+    const ending = await limit(() => runCommand({ client, line, stdin, deadlineMs, signal }));
+    if (ending.kind === 'not-begun') forget(JSON.stringify(access), opening);
+    return ending;
+  };
+
+  return {
+    async run(command) {
+      const line = quoteArgv(command.argv);
+      const ending = await attempt(command, line);
+      // The connection had died unnoticed, and nothing was begun on it.
+      return resultOf(command, ending.kind === 'not-begun' ? await attempt(command, line) : ending);
+    },
+
+    async close() {
+      const all = [...connections.values()];
+      connections.clear();
+      for (const opened of await Promise.allSettled(all)) {
+        if (opened.status === 'fulfilled') opened.value.client.destroy();
+      }
+    },
+  };
+}
+
+interface Tunnel {
+  readonly jump: SshEndpoint;
+  readonly endpoint: SshEndpoint;
+  readonly label: string;
+  readonly timeoutMs: number;
+}
+
+function resultOf(command: SshCommand, ending: Ending): CommandResult {
+  const { host, access, deadlineMs, purpose = command.argv[0] } = command;
+  const failed = (what: string) =>
+    new ForgeError('CommandFailed', {
+      what: `On ${host}, ${purpose} ${what}.`,
+      left: 'How much of it was done is not known.',
+      next: 'Look at the host, then ask again: a step that was done is not done twice.',
+    });
+  switch (ending.kind) {
+    case 'exited':
+      return ending.result;
+    case 'killed':
+      throw failed(`was ended by ${ending.signal}`);
+    case 'too-much-output':
+      throw failed(`printed more than ${MOST_OUTPUT_BYTES} bytes and was ended`);
+    case 'not-begun':
+      throw unreachable({ label: host, endpoint: access, reason: ending.reason });
+    case 'lost':
+      throw unreachable({ label: host, endpoint: access, reason: `the connection broke during ${purpose}` });
+    case 'deadline':
+      throw timedOut(command, `did not end within ${deadlineMs} ms and was killed`);
+    case 'aborted':
+      throw timedOut(command, 'was called off and killed');
+    default:
+      return ending satisfies never;
+  }
+}
+
+function timedOut({ host, argv, purpose = argv[0] }: SshCommand, what: string): ForgeError {
+  return new ForgeError('CommandTimeout', {
+    what: `On ${host}, ${purpose} ${what}.`,
+    left: 'What it had done by then stays; each effect is whole or not there.',
+    next: 'Look whether the host hangs or is overloaded, then ask again: a step that was done is not done twice.',
+  });
+}
