@@ -92,6 +92,7 @@ async function existingLab(dir: string, wanted: Partial<LabShape>): Promise<LabR
 
 async function newLab(dir: string, driver: LabDriver, shape: LabShape): Promise<LabRecord> {
   refuseImpossible(shape);
+  refuseUnquotable(dir);
   if (await holdsForeignFiles(dir)) {
     throw new ForgeError('Refused', {
       what: `${dir} holds files and no lab: a lab needs a folder of its own, which \`lab down\` removes.`,
@@ -125,6 +126,16 @@ function refuseImpossible({ hosts, zones, nodesPerHost }: LabShape): void {
     what: `A lab cannot have ${wrong}.`,
     left: 'Nothing was changed.',
     next: 'Give other numbers.',
+  });
+}
+
+/** The folder's path stands in sshd's configuration, which knows no escape for these. */
+function refuseUnquotable(dir: string): void {
+  if (!/["%\\\n]/.test(dir)) return;
+  throw new ForgeError('BadSpec', {
+    what: `A lab cannot be in ${dir}: the path holds a quotation mark, a percent sign, a backslash or a line break.`,
+    left: 'Nothing was changed.',
+    next: 'Give another folder with --dir.',
   });
 }
 

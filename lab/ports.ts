@@ -13,13 +13,6 @@ export function freePort(host: string): Promise<number> {
   return boundPort(host, 0);
 }
 
-/** The first free port from `wanted` on. */
-export async function firstFreePort(host: string, wanted: number): Promise<number> {
-  let port = wanted;
-  while (!(await canListen(host, port))) port += 1;
-  return port;
-}
-
 /** Listens for a moment; gives the port that it got. */
 function boundPort(host: string, wanted: number): Promise<number> {
   return new Promise((resolve, reject) => {

@@ -1,5 +1,5 @@
-import { readFile, rename, writeFile } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
 import type { SpecDraft } from '../config/schema.js';
 import { makeSecretFile } from '../config/secrets.js';
 import { writeSpec } from '../config/write-spec.js';
@@ -89,6 +89,7 @@ export async function writeLabSpec(request: LabSpecRequest): Promise<{ path: str
     });
   }
   const draft = await draftOf(request);
+  await mkdir(dirname(path), { recursive: true });
   await writeFile(`${path}.new`, `${HEADER}\n${writeSpec(draft)}`);
   await rename(`${path}.new`, path);
   return { path, written: true };
@@ -117,7 +118,7 @@ async function draftOf({ lab, driver, engine, cluster }: LabSpecRequest): Promis
     ssh: accessOf(lab),
     hosts,
     install: { method: 'preinstalled', server: engine.server },
-    redis: { ...SMALL, ...(cluster.nodeTimeoutMs === undefined ? {} : { nodeTimeout: cluster.nodeTimeoutMs }) },
+    redis: { ...SMALL, ...(cluster.nodeTimeoutMs === undefined ? {} : { nodeTimeout: `${cluster.nodeTimeoutMs}ms` }) },
     secrets: {
       operator: await secretOf(lab, 'operator'),
       replication: await secretOf(lab, 'replication'),

@@ -124,7 +124,7 @@ function sshdConfig(host: LabHost): string {
     'MaxSessions 200',
     'ClientAliveInterval 15',
     'ClientAliveCountMax 2',
-    `SetEnv ${quoted(`${HOST_MARKER}=${host.home}`)}`,
+    `SetEnv ${quoted(`${HOST_MARKER}=${host.home}`)} SHLVL=1`,
     '',
   ].join('\n');
 }

@@ -84,13 +84,19 @@ export async function startTemporalServer(options: TemporalServerOptions): Promi
   return serverOf(state, options.lifetime === 'attached' ? null : options.lifetime.stateFile);
 }
 
-/** The detached server that was started with this state file, or `null` where it runs no more. */
+/** The detached server that was started with this state file, ready; or `null` where it runs no more, or will not answer and was ended. */
 export async function findTemporalServer(stateFile: string): Promise<TemporalServer | null> {
   const text = await readFile(stateFile, 'utf8').catch(() => null);
   if (text === null) return null;
   const state = serverState.safeParse(JSON.parse(text));
-  if (!state.success || !(await isServer(state.data))) return null;
-  return serverOf(state.data, stateFile);
+  if (!state.success) return null;
+  const end = Date.now() + READY_MS;
+  while (await isServer(state.data)) {
+    if (await isReady(state.data.address)) return serverOf(state.data, stateFile);
+    if (Date.now() > end) await endServer(state.data);
+    await sleep(POLL_MS);
+  }
+  return null;
 }
 
 /** Said before the start: a server of somebody else's would answer on that port, and be taken for ours. */
@@ -122,11 +128,13 @@ function serverArgv({
   ];
 }
 
-/** In a process group of its own: Ctrl-C in a terminal is for us, and we end the server when its clients are done. */
-function spawnServer({ cli, logFile, lifetime }: TemporalServerOptions, argv: string[]): ChildProcess {
+/**
+ * In a process group of its own: Ctrl-C in a terminal is for us, and we end the server when its clients are done. With no environment of the
+ * person's: TEMPORAL_ variables and profiles are meant for clients.
+ */
+function spawnServer({ cli, dbFile, logFile, lifetime }: TemporalServerOptions, argv: string[]): ChildProcess {
   const log = openSync(logFile, 'a');
-  const { PATH, HOME } = process.env;
-  const child = spawn(cli, argv, { detached: true, stdio: ['ignore', log, log], env: { PATH, HOME } });
+  const child = spawn(cli, argv, { detached: true, stdio: ['ignore', log, log], env: { HOME: dirname(dbFile) } });
   closeSync(log);
   child.unref();
   if (lifetime === 'attached') {

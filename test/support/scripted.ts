@@ -1,5 +1,5 @@
 import { Client, Connection, type WorkflowHandle } from '@temporalio/client';
-import { bundleWorkflowCode, NativeConnection, Worker } from '@temporalio/worker';
+import { bundleWorkflowCode, DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
 import type { Activities } from '../../activities/index.js';
 import { operationWorkflowId } from '../../domain/ids.js';
 import type { OperationInput } from '../../domain/operation.js';
@@ -7,10 +7,20 @@ import type { HostSurvey } from '../../domain/survey.js';
 import type { Verdict } from '../../domain/verdict.js';
 import { activityInterceptors } from '../../workers/interceptors.js';
 import type { applyClusterWorkflow } from '../../workflows/index.js';
+import { keepHistory } from './histories.js';
 import { specOf } from './spec.js';
 
 /** The activities that a script answers; those that it leaves out must not be called. */
 export type Script = Partial<Activities>;
+
+/** What a worker says when a workflow fails is expected here; what goes wrong with the worker itself is not. */
+Runtime.install({
+  logger: new DefaultLogger('ERROR'),
+  telemetryOptions: { logging: { forward: {}, filter: { core: 'ERROR', other: 'ERROR' } } },
+});
+
+/** Histories are kept: they name no machine. */
+const IDENTITY = 'scripted';
 
 let bundle: Promise<{ code: string }> | undefined;
 
@@ -18,7 +28,7 @@ let bundle: Promise<{ code: string }> | undefined;
 export function workflowBundle(): Promise<{ code: string }> {
   bundle ??= bundleWorkflowCode({
     workflowsPath: new URL('../../workflows/index.ts', import.meta.url).pathname,
-    logger: { ...console, trace: () => {}, debug: () => {}, info: () => {}, log: () => {} },
+    logger: new DefaultLogger('ERROR'),
   });
   return bundle;
 }
@@ -55,12 +65,13 @@ export async function runScripted<T>(
   try {
     const worker = await Worker.create({
       connection: native,
+      identity: IDENTITY,
       taskQueue: cluster,
       workflowBundle: await workflowBundle(),
       activities: script,
       interceptors: { activity: [...activityInterceptors] },
     });
-    const client = new Client({ connection });
+    const client = new Client({ connection, identity: IDENTITY });
     return await worker.runUntil(async () => {
       const handle = await client.workflow.start<typeof applyClusterWorkflow>(workflow, {
         workflowId: operationWorkflowId(cluster),
@@ -69,7 +80,9 @@ export async function runScripted<T>(
           { spec: specOf({ name: cluster }), planDigest: 'shown', actor: 'tester@here', reason: 'to see', ...input },
         ],
       });
-      return use({ handle, client });
+      const result = await use({ handle, client });
+      await keepHistory(handle, workflow);
+      return result;
     });
   } finally {
     await connection.close();
