@@ -8,6 +8,7 @@ import { parseClusterNodes } from '../../domain/parse-nodes.js';
 import type { ClusterSpec } from '../../domain/spec.js';
 import { userName } from '../../domain/users.js';
 import { type Command, connectNode, type NodeConnection, type Reply, textOf, valueOf } from './connection.js';
+import { nodeFailure } from './failure.js';
 import { silenceOf } from './silence.js';
 
 type FormationNodes = FormationInput['observation']['nodes'];
@@ -54,6 +55,15 @@ export class FormingNodes {
       connection.close();
       this.#connections.delete(name);
       throw error;
+    }
+  }
+
+  /** As `send`, with a failure for people. @throws ForgeError NodeUnreachable, NodeAuthFailed */
+  async mustSend(name: string, commands: readonly Command[]): Promise<Reply[]> {
+    try {
+      return await this.send(name, commands);
+    } catch (error) {
+      throw nodeFailure(error, name);
     }
   }
 

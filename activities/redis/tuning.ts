@@ -10,7 +10,7 @@ interface TuningRequest {
   readonly wanted: Readonly<Record<string, string>>;
 }
 
-/** Sets what makes forming quick, at run time only. */
+/** Sets what makes forming quick, at run time only. @throws ForgeError NodeUnreachable, NodeAuthFailed */
 export async function tune({ nodes, names, wanted }: TuningRequest): Promise<void> {
   const settings = Object.entries(FORMATION_TUNING).filter(([setting]) => wanted[setting] !== undefined);
   await setOnAll({ nodes, names, settings });
@@ -40,7 +40,7 @@ async function setOnAll(request: {
   readonly settings: readonly (readonly [string, string])[];
 }): Promise<void> {
   const commands = request.settings.map(([setting, value]): Command => ['CONFIG', 'SET', setting, value]);
-  await Promise.all(request.names.map((name) => request.nodes.send(name, commands)));
+  await Promise.all(request.names.map((name) => request.nodes.mustSend(name, commands)));
 }
 
 /** The nodes that run with values of a formation, with these settings. */
@@ -49,7 +49,7 @@ async function readTuned({ nodes, names, wanted }: TuningRequest) {
   const commands = settings.map((setting): Command => ['CONFIG', 'GET', setting]);
   const perNode = await Promise.all(
     names.map(async (name) => {
-      const replies = await nodes.send(name, commands);
+      const replies = await nodes.mustSend(name, commands);
       const running = Object.fromEntries(settings.map((setting, i) => [setting, configValue(replies[i])]));
       return [name, tuningLeft({ settings: running }, wanted)] as const;
     }),

@@ -1,0 +1,31 @@
+import { Context } from '@temporalio/activity';
+import type { SecretResolver } from '../../config/secrets.js';
+import type { Observation } from '../../domain/observation.js';
+import type { ClusterSpec } from '../../domain/spec.js';
+import type { StepResult } from '../../domain/steps.js';
+import { form, type Formed, type FormRequest } from './form.js';
+import { observe } from './observe.js';
+import { smoke } from './smoke.js';
+
+/** What is done with nodes over their own protocol. */
+export function createRedisActivities({ secrets }: { readonly secrets: SecretResolver }) {
+  return {
+    /** All nodes' views and what each says of itself. Read only. */
+    async observeCluster({ spec }: { readonly spec: ClusterSpec }): Promise<Observation> {
+      return observe({ spec, secrets });
+    },
+
+    /** Makes one cluster of the declared nodes, from whatever an earlier attempt left. */
+    async formCluster(request: FormRequest): Promise<Formed> {
+      const { cancellationSignal, heartbeat } = Context.current();
+      return form(request, { secrets, progress: heartbeat, signal: cancellationSignal });
+    },
+
+    /** Uses the cluster as the application will, and takes its keys away again. */
+    async smokeTest({ spec }: { readonly spec: ClusterSpec }): Promise<StepResult> {
+      return smoke({ spec }, { secrets, progress: Context.current().heartbeat });
+    },
+  };
+}
+
+export type RedisActivities = ReturnType<typeof createRedisActivities>;
