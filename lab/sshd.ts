@@ -102,7 +102,8 @@ async function ensurePrivilegeSeparationFolder(): Promise<void> {
 
 /**
  * Every process of a login carries the host's marker, by which `host-processes.ts` finds it. Without PAM and strict modes no root is needed, and
- * the folder may lie anywhere. Keepalive ends the sessions of a client that was killed.
+ * the folder may lie anywhere. Keepalive ends the sessions of a client that was killed. SHLVL keeps bash from reading the person's ~/.bashrc for
+ * every command, as it does under sshd: that file is not part of the lab's hosts, and took 220 ms a command where it set up pyenv.
  */
 function sshdConfig(host: LabHost): string {
   const files = hostFiles(host.home);
