@@ -37,8 +37,16 @@ export type SecretResolver = (ref: SecretRef) => Promise<Secret>;
 
 export type NodeSecrets = Readonly<Record<Duty, { readonly current: Secret; readonly next?: Secret }>>;
 
-/** Resolves references on this machine; `machine` is its name in messages, so that a person knows where a file is missing. */
-export function createSecretResolver({ env, machine }: { env: NodeJS.ProcessEnv; machine: string }): SecretResolver {
+export interface SecretSource {
+  readonly env: NodeJS.ProcessEnv;
+  /** This machine's name in messages, so that a person knows where a file is missing. */
+  readonly machine: string;
+  /** `any` lets weak ones through: the secret of somebody else's cluster is what it is. */
+  readonly strength?: 'strong' | 'any';
+}
+
+/** Resolves references on this machine. */
+export function createSecretResolver({ env, machine, strength = 'strong' }: SecretSource): SecretResolver {
   return async (ref) => {
     const unavailable = (reason: string, next: string) =>
       new ForgeError('SecretUnavailable', {
@@ -48,7 +56,7 @@ export function createSecretResolver({ env, machine }: { env: NodeJS.ProcessEnv;
       });
     const value = ref.startsWith('env:') ? fromEnvironment(env, ref.slice(4)) : await fromFile(ref.slice(5));
     if ('missing' in value) throw unavailable(value.missing, value.next);
-    const weakness = weaknessOf(value.text);
+    const weakness = strength === 'any' ? null : weaknessOf(value.text);
     if (weakness !== null) {
       throw unavailable(weakness, 'Put a random one there, such as `openssl rand -base64 32` prints.');
     }

@@ -82,7 +82,8 @@ type Words = readonly [string, ...(string | number)[]];
 
 async function expectReply(client: ClusterClient, node: string, command: Words, wanted: string | number) {
   const got = await client.follow(node, command);
-  if (got !== wanted) throw notProven(`${node} answered ${command.slice(0, 2).join(' ')} with ${String(got)}, not ${wanted}`);
+  if (got !== wanted)
+    throw notProven(`${node} answered ${command.slice(0, 2).join(' ')} with ${String(got)}, not ${wanted}`);
 }
 
 function effectText(keys: ReadonlyMap<string, SmokeKey>, owners: ReadonlySet<string | undefined>): string {
