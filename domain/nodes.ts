@@ -26,6 +26,11 @@ export function nodeName(host: string, port: number): string {
   return `${host}:${port}`;
 }
 
+/** The spec as work on one host needs it: without the other hosts, which would make every call of a large cluster large. */
+export function specForHost(spec: ClusterSpec, host: string): ClusterSpec {
+  return { ...spec, hosts: spec.hosts.filter(({ name }) => name === host) };
+}
+
 /** Files and folders of one host; everything of ours is under its root. */
 export function hostPaths(host: HostSpec) {
   return {

@@ -52,6 +52,7 @@ export function planApply(world: ApplyWorld): PlanBody {
       ...placement.problems.map((what) => ({ what, next: 'Change zones or shape in the spec.' })),
       ...world.surveys.flatMap((survey) => hostRefusals(spec, survey)),
       ...forming.refusals,
+      ...nodes.flatMap(({ node, survey }) => lockedOut(world, node, survey)),
     ],
     drift: [...drift, ...nodes.flatMap(({ node, survey }) => fileDrift(world, node, survey))],
     notes: forming.steps.length > 0 ? placement.notes : [],
@@ -105,6 +106,21 @@ function differingFiles(world: ApplyWorld, node: DeclaredNode, survey: NodeSurve
   return (['config', 'acl', 'service'] as const)
     .filter((role) => survey.files[role] !== wanted[role])
     .map((role) => ({ role, action: survey.files[role] === null ? ('create' as const) : ('update' as const) }));
+}
+
+/** Our own node does not let us in: there is nothing that could be done to it, or proven of it. */
+function lockedOut({ spec, observation }: ApplyWorld, node: DeclaredNode, survey: NodeSurvey | undefined): Refusal[] {
+  const seen = observation.nodes.find(({ name }) => name === node.name);
+  if (survey?.service.state !== 'running' || seen?.answered !== false || seen.silence !== 'wrong-secret') return [];
+  return [
+    {
+      host: node.host,
+      node: node.name,
+      failure: 'NodeAuthFailed',
+      what: `${node.name} runs and does not accept the operator's secret (${spec.secrets.operator.current}): ${seen.detail}.`,
+      next: 'Give the secret that the node was started with; the user admin can look with ACL LIST. Changing secrets comes with rotation.',
+    },
+  ];
 }
 
 /** A running node keeps the files that it was started with; that they differ is shown. */

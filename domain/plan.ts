@@ -1,3 +1,4 @@
+import type { FailureType } from './errors.js';
 import type { SlotRange } from './slots.js';
 import type { NodeFileRole } from './survey.js';
 
@@ -49,6 +50,8 @@ export interface PlannedReplica {
 export interface Refusal {
   readonly host?: string;
   readonly node?: string;
+  /** What kind of failure it is, where it is not a precondition of ours: it decides the exit code. */
+  readonly failure?: FailureType;
   readonly what: string;
   readonly next: string;
 }

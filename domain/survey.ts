@@ -1,3 +1,5 @@
+import type { FailureType } from './errors.js';
+
 /** What one host says of itself: read only, taken in one round trip, before anything is changed. */
 export interface HostSurvey {
   readonly host: string;
@@ -81,7 +83,13 @@ export interface StepToken {
 /** The survey of a host, or in words why there is none. */
 export type HostOutcome =
   | { readonly host: string; readonly surveyed: true; readonly survey: HostSurvey }
-  | { readonly host: string; readonly surveyed: false; readonly what: string; readonly next: string };
+  | {
+      readonly host: string;
+      readonly surveyed: false;
+      readonly failure: FailureType;
+      readonly what: string;
+      readonly next: string;
+    };
 
 /** Highest generation that any of the hosts has seen. */
 export function highestGeneration(outcomes: readonly HostOutcome[]): number {

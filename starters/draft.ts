@@ -35,7 +35,7 @@ function surveyAll(activities: ForgeActivities, spec: ClusterSpec): Promise<Host
         return { host, surveyed: true, survey: await activities.surveyHost({ spec, host }) };
       } catch (error) {
         if (!(error instanceof ForgeError)) throw error;
-        return { host, surveyed: false, what: error.text.what, next: error.text.next };
+        return { host, surveyed: false, failure: error.type, what: error.text.what, next: error.text.next };
       }
     }),
   );

@@ -1,5 +1,6 @@
 import { FAILURES, type FailureType } from '../domain/errors.js';
 import type { OperationReport } from '../domain/operation.js';
+import type { Refusal } from '../domain/plan.js';
 
 /** Documented in docs/contract.md; scripts rely on the numbers. */
 export const EXIT = {
@@ -23,4 +24,9 @@ export function exitCodeOfReport({ outcome, failure }: OperationReport): ExitCod
   if (outcome === 'done') return EXIT.done;
   if (outcome === 'cancelled') return EXIT.cancelled;
   return failure === undefined ? EXIT.unhealthy : exitCodeOf(failure.type);
+}
+
+/** What stands in the way of a plan is one of our preconditions, or something that could not be reached. */
+export function failureOfRefusals(refusals: readonly Refusal[]): FailureType {
+  return refusals.find(({ failure }) => failure !== undefined)?.failure ?? 'Refused';
 }

@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises';
 import type { WorkflowHandle } from '@temporalio/client';
 import type { OperationReport, Progress, StepRecord } from '../domain/operation.js';
 import type { applyClusterWorkflow } from '../workflows/index.js';
@@ -60,21 +61,19 @@ async function ask(
   handle: WorkflowHandle<typeof applyClusterWorkflow>,
   signal: AbortSignal,
 ): Promise<Progress | undefined> {
-  const unanswered = pause(SILENCE_IS_NEWS_MS, signal).then(() => undefined);
-  const answer = handle.query(progressQuery).catch(() => undefined);
-  return Promise.race([answer, unanswered]);
+  const answered = new AbortController();
+  const unanswered = pause(SILENCE_IS_NEWS_MS, AbortSignal.any([signal, answered.signal])).then(() => undefined);
+  try {
+    return await Promise.race([handle.query(progressQuery).catch(() => undefined), unanswered]);
+  } finally {
+    answered.abort();
+  }
 }
 
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) return resolve();
-    const done = () => {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', done);
-      resolve();
-    };
-    const timer = setTimeout(done, ms);
-    signal.addEventListener('abort', done);
+/** Ends early where the signal says so. */
+async function pause(ms: number, signal: AbortSignal): Promise<void> {
+  await setTimeout(ms, undefined, { signal }).catch((error: unknown) => {
+    if (!signal.aborted) throw error;
   });
 }
 

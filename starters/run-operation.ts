@@ -3,7 +3,7 @@ import { ForgeError } from '../domain/errors.js';
 import type { OperationInput } from '../domain/operation.js';
 import type { OperationKind, Plan } from '../domain/plan.js';
 import type { ClusterSpec } from '../domain/spec.js';
-import { EXIT, type ExitCode, exitCodeOfReport } from './exit.js';
+import { EXIT, type ExitCode, exitCodeOfReport, failureOfRefusals } from './exit.js';
 import { follow } from './follow.js';
 import type { CliIo } from './io.js';
 import { actorName, type OperationHandle, startOperation } from './operations.js';
@@ -55,7 +55,7 @@ export async function runOperationFromCli(request: OperationRequest): Promise<Ex
 
 function refuseRefused({ refusals, cluster }: Plan): void {
   if (refusals.length === 0) return;
-  throw new ForgeError('Refused', {
+  throw new ForgeError(failureOfRefusals(refusals), {
     what: `${refusals.length === 1 ? 'One thing stands' : `${refusals.length} things stand`} in the way (named above).`,
     left: `Cluster ${cluster} and its hosts were left as they are.`,
     next: 'Mend what is named above and run the same command again.',

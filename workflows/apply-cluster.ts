@@ -1,5 +1,5 @@
 import { sleep } from '@temporalio/workflow';
-import { portOf } from '../domain/nodes.js';
+import { portOf, specForHost } from '../domain/nodes.js';
 import type { OperationInput, OperationReport } from '../domain/operation.js';
 import type { Plan, Step } from '../domain/plan.js';
 import { highestGeneration } from '../domain/survey.js';
@@ -36,7 +36,7 @@ async function perform(operation: Operation, plan: Plan): Promise<void> {
 }
 
 async function performOnHost(operation: Operation, step: Extract<Step, { host: string }>): Promise<void> {
-  const { spec } = operation.input;
+  const spec = specForHost(operation.input.spec, step.host);
   const summary = step.id;
   await operation.step(step, (address) => {
     const token = { ...address, attempt: 0 };
@@ -93,7 +93,14 @@ async function rememberIdentities(
     const identities = Object.fromEntries(nodes.map(({ port }) => [String(port), ids[`${host}:${port}`] ?? '']));
     await operation.activities.change.recordIdentities.executeWithOptions(
       { summary: `remember the nodes of ${host}` },
-      [{ spec, host, identities, token: { generation, step: 'recordIdentities', attempt: 0 } }],
+      [
+        {
+          spec: specForHost(spec, host),
+          host,
+          identities,
+          token: { generation, step: 'recordIdentities', attempt: 0 },
+        },
+      ],
     );
   });
 }

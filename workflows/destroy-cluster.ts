@@ -1,4 +1,4 @@
-import { portOf } from '../domain/nodes.js';
+import { portOf, specForHost } from '../domain/nodes.js';
 import type { OperationInput, OperationReport } from '../domain/operation.js';
 import type { Plan, Step } from '../domain/plan.js';
 import { highestGeneration } from '../domain/survey.js';
@@ -30,7 +30,7 @@ async function perform(operation: Operation, plan: Plan): Promise<void> {
 }
 
 async function performOnHost(operation: Operation, step: Extract<Step, { host: string }>): Promise<void> {
-  const { spec } = operation.input;
+  const spec = specForHost(operation.input.spec, step.host);
   const summary = step.id;
   await operation.step(step, async (address) => {
     const token = { ...address, attempt: 0 };

@@ -1,4 +1,5 @@
 import { log, workflowInfo } from '@temporalio/workflow';
+import { specForHost } from '../domain/nodes.js';
 import type { OperationInput } from '../domain/operation.js';
 import type { OperationKind } from '../domain/plan.js';
 import type { OperationActivities } from './activity-options.js';
@@ -26,7 +27,7 @@ export class HeldHosts {
     await inParallel(spec.hosts, spec.timings.hostParallelism, async ({ name: host }) => {
       await this.activities.change.takeLease.executeWithOptions(
         { summary: `lease of ${host}, generation ${generation}` },
-        [{ spec, host, lease, ...(breakLease === undefined ? {} : { breakLease }) }],
+        [{ spec: specForHost(spec, host), host, lease, ...(breakLease === undefined ? {} : { breakLease }) }],
       );
       this.hosts.push(host);
     });
@@ -38,7 +39,11 @@ export class HeldHosts {
     await inParallel(this.hosts, spec.timings.hostParallelism, async (host) => {
       try {
         await this.activities.change.releaseLease.executeWithOptions({ summary: `give back the lease of ${host}` }, [
-          { spec, host, token: { generation: this.generation, step: 'releaseLease', attempt: 0 } },
+          {
+            spec: specForHost(spec, host),
+            host,
+            token: { generation: this.generation, step: 'releaseLease', attempt: 0 },
+          },
         ]);
       } catch (error) {
         log.warn('a lease was not given back; the next operation of this cluster takes it over', { host, error });

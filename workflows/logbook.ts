@@ -52,6 +52,11 @@ export class Logbook {
     return this.records;
   }
 
+  /** Whether any step was begun; until then an operation has changed nothing. */
+  get begun(): boolean {
+    return this.records.some(({ state }) => state !== 'waiting' && state !== 'skipped');
+  }
+
   get changed(): boolean {
     return this.records.some((record) => record.state === 'changed' || record.state === 'failed');
   }

@@ -118,7 +118,7 @@ async function conduct(runbook: Runbook, operation: Operation): Promise<Operatio
 function agreeOnPlan(input: OperationInput, plan: Plan): void {
   const refusal = plan.refusals[0];
   if (refusal !== undefined) {
-    throw failure('Refused', {
+    throw failure(refusal.failure ?? 'Refused', {
       what: plan.refusals.map((one) => one.what).join(' '),
       left: 'Nothing was changed.',
       next: [...new Set(plan.refusals.map((one) => one.next))].join(' '),
@@ -152,16 +152,9 @@ function endingOf(error: unknown, logbook: Logbook): Ending {
   const named = namedFailure(error);
   // Not a refusal and not a failure of a step, so a bug of ours: let the workflow task fail, where it is seen and can be mended.
   if (named === undefined) throw error;
-  return { outcome: REFUSALS.has(named.type) && !logbook.changed ? 'refused' : 'failed', failure: named };
+  const refused = !logbook.begun && named.type !== 'NotProven';
+  return { outcome: refused ? 'refused' : 'failed', failure: named };
 }
-
-const REFUSALS: ReadonlySet<string> = new Set<NamedFailure['type']>([
-  'Refused',
-  'Locked',
-  'PlanChanged',
-  'Fenced',
-  'BadSpec',
-]);
 
 /** The state that a stopped or failed operation leaves behind belongs into its report, where it can be had. */
 async function lastLook(runbook: Runbook, operation: Operation): Promise<Verdict | null> {

@@ -1,3 +1,4 @@
+import { specForHost } from '../domain/nodes.js';
 import type { HostOutcome } from '../domain/survey.js';
 import { inParallel } from './in-parallel.js';
 import type { Operation } from './operation.js';
@@ -16,12 +17,12 @@ export async function surveyHosts(operation: Operation): Promise<HostOutcome[]> 
 async function surveyHost({ activities, input: { spec } }: Operation, host: string): Promise<HostOutcome> {
   try {
     const survey = await activities.read.surveyHost.executeWithOptions({ summary: `exam of ${host}` }, [
-      { spec, host },
+      { spec: specForHost(spec, host), host },
     ]);
     return { host, surveyed: true, survey };
   } catch (error) {
     const named = namedFailure(error);
     if (named === undefined) throw error;
-    return { host, surveyed: false, what: named.text.what, next: named.text.next };
+    return { host, surveyed: false, failure: named.type, what: named.text.what, next: named.text.next };
   }
 }

@@ -88,9 +88,11 @@ export type ClusterActivities = ReturnType<typeof createClusterActivities>;
 function sorted(outcomes: readonly HostOutcome[]): { surveys: HostSurvey[]; unsurveyed: Refusal[] } {
   return {
     surveys: outcomes.flatMap((outcome) => (outcome.surveyed ? [outcome.survey] : [])),
-    unsurveyed: outcomes.flatMap(({ host, ...outcome }) =>
-      outcome.surveyed ? [] : [{ host, what: outcome.what, next: outcome.next }],
-    ),
+    unsurveyed: outcomes.flatMap((outcome) => {
+      if (outcome.surveyed) return [];
+      const { host, failure, what, next } = outcome;
+      return [{ host, failure, what, next }];
+    }),
   };
 }
 

@@ -1,6 +1,6 @@
 import { loadSpec } from '../../config/load.js';
 import type { Plan } from '../../domain/plan.js';
-import { EXIT, type ExitCode } from '../exit.js';
+import { EXIT, type ExitCode, exitCodeOf, failureOfRefusals } from '../exit.js';
 import { action, type Verb } from '../io.js';
 import { renderPlan } from '../render/plan.js';
 
@@ -23,6 +23,6 @@ export const planVerb: Verb = (program, io) => {
 };
 
 function exitOf({ refusals, steps }: Plan): ExitCode {
-  if (refusals.length > 0) return EXIT.refused;
+  if (refusals.length > 0) return exitCodeOf(failureOfRefusals(refusals));
   return steps.length > 0 ? EXIT.changesPlanned : EXIT.done;
 }

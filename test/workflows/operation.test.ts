@@ -6,8 +6,9 @@ import type { OperationReport } from '../../domain/operation.js';
 import type { Plan, Step } from '../../domain/plan.js';
 import type { Verdict } from '../../domain/verdict.js';
 import { awaitReport } from '../../starters/reports.js';
-import { runScripted, type Script, surveyOf, verdictOf } from '../support/scripted.js';
+import { runScripted, type Script } from '../support/scripted.js';
 import { specOf } from '../support/spec.js';
+import { surveyOf, verdictOf } from '../support/survey.js';
 import { until } from '../support/until.js';
 
 const address = inject('temporalAddress');
