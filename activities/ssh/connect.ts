@@ -33,7 +33,11 @@ export async function connect(request: ConnectRequest): Promise<Client> {
   return new Promise((resolve, reject) => {
     const client = new Client();
     let refused: ForgeError | null = null;
+    let ended = false;
+    // An error is followed by a close, which says less.
     const fail = (error: Error) => {
+      if (ended) return;
+      ended = true;
       client.destroy();
       failureOf({ request, trust, refused, error }).then(reject, reject);
     };

@@ -29,7 +29,6 @@ export interface SshCommand {
   readonly deadlineMs: number;
   /** Until a login has worked, where there is no connection yet. */
   readonly connectMs: number;
-  readonly signal?: AbortSignal;
 }
 
 export interface SshPool {
@@ -88,17 +87,17 @@ export function createSshPool({ agentSocket, channelsPerHost = 8, logins = 16 }:
   };
 
   const attempt = async (command: SshCommand, line: string): Promise<Ending> => {
-    const { access, host, connectMs, stdin = '', deadlineMs, signal } = command;
+    const { access, host, connectMs, stdin = '', deadlineMs } = command;
     const opening = connectionTo(access, host, connectMs);
     const { client, limit } = await opening;
-    const ending = await limit(() => runCommand({ client, line, stdin, deadlineMs, signal }));
+    const ending = await limit(() => runCommand({ client, line, stdin, deadlineMs }));
     if (ending.kind === 'not-begun') forget(JSON.stringify(access), opening);
     return ending;
   };
 
   return {
     async run(command) {
-      const line = quoteArgv(command.argv);
+      const line = quoteArgv(withDeadline(command));
       const ending = await attempt(command, line);
       // The connection had died unnoticed, and nothing was begun on it.
       return resultOf(command, ending.kind === 'not-begun' ? await attempt(command, line) : ending);
@@ -112,6 +111,14 @@ export function createSshPool({ agentSocket, channelsPerHost = 8, logins = 16 }:
       }
     },
   };
+}
+
+/**
+ * The host itself keeps the deadline: over a broken connection nothing of ours could end the command, and sshd does not pass signals on to
+ * root's commands. What the command detached (setsid) lives on.
+ */
+function withDeadline({ argv, deadlineMs }: SshCommand): string[] {
+  return ['timeout', '-s', 'KILL', `${deadlineMs / 1000}`, ...argv];
 }
 
 interface Tunnel {
@@ -131,6 +138,9 @@ function resultOf(command: SshCommand, ending: Ending): CommandResult {
     });
   switch (ending.kind) {
     case 'exited':
+      if (ending.result.exitCode === 127 && /\btimeout\b/.test(ending.result.stderr)) {
+        throw failed('could not begin: the host lacks the program timeout (Debian package coreutils)');
+      }
       return ending.result;
     case 'killed':
       throw failed(`was ended by ${ending.signal}`);
@@ -141,17 +151,15 @@ function resultOf(command: SshCommand, ending: Ending): CommandResult {
     case 'lost':
       throw unreachable({ label: host, endpoint: access, reason: `the connection broke during ${purpose}` });
     case 'deadline':
-      throw timedOut(command, `did not end within ${deadlineMs} ms and was killed`);
-    case 'aborted':
-      throw timedOut(command, 'was called off and killed');
+      throw timedOut(command);
     default:
       return ending satisfies never;
   }
 }
 
-function timedOut({ host, argv, purpose = argv[0] }: SshCommand, what: string): ForgeError {
+function timedOut({ host, argv, deadlineMs, purpose = argv[0] }: SshCommand): ForgeError {
   return new ForgeError('CommandTimeout', {
-    what: `On ${host}, ${purpose} ${what}.`,
+    what: `On ${host}, ${purpose} did not end within ${deadlineMs} ms and was killed.`,
     left: 'What it had done by then stays; each effect is whole or not there.',
     next: 'Look whether the host hangs or is overloaded, then ask again: a step that was done is not done twice.',
   });

@@ -6,7 +6,6 @@ export interface Command {
   readonly line: string;
   readonly stdin: string;
   readonly deadlineMs: number;
-  readonly signal: AbortSignal | undefined;
 }
 
 export interface CommandResult {
@@ -22,32 +21,27 @@ export type Ending =
   | { readonly kind: 'not-begun'; readonly reason: string }
   | { readonly kind: 'lost' }
   | { readonly kind: 'deadline' }
-  | { readonly kind: 'aborted' }
   | { readonly kind: 'too-much-output' };
 
 /** More than any answer of ours; a command that prints on and on must not fill the worker's memory. */
 export const MOST_OUTPUT_BYTES = 4 * 1024 * 1024;
 
-/** A host that is told to end a command closes the channel at once; one that does not in this time is taken for hung. */
+/** A host that is told to close a channel does so at once; one that does not in this time is taken for hung. */
 const CLOSE_MS = 2_000;
 
-/** Runs one command on an open connection. When its time is over, it is killed on the host and its channel is closed. */
-export function runCommand({ client, line, stdin, deadlineMs, signal }: Command): Promise<Ending> {
+/** Runs one command on an open connection. When its time is over, its channel is closed; killing it is the host's part (`withDeadline`). */
+export function runCommand({ client, line, stdin, deadlineMs }: Command): Promise<Ending> {
   return new Promise((resolve) => {
     let channel: ClientChannel | null = null;
     const settle = (ending: Ending) => {
       clearTimeout(timer);
-      signal?.removeEventListener('abort', abort);
       resolve(ending);
     };
     const giveUp = (ending: Ending) => {
       settle(ending);
-      endRemote(client, channel);
+      close(client, channel);
     };
     const timer = setTimeout(() => giveUp({ kind: 'deadline' }), deadlineMs);
-    const abort = () => giveUp({ kind: 'aborted' });
-    signal?.addEventListener('abort', abort);
-
     const begin = (error: Error | undefined, opened: ClientChannel) => {
       if (error !== undefined) {
         settle({ kind: 'not-begun', reason: error.message });
@@ -57,10 +51,6 @@ export function runCommand({ client, line, stdin, deadlineMs, signal }: Command)
       collect(opened, settle, giveUp);
       opened.end(stdin);
     };
-    if (signal?.aborted === true) {
-      settle({ kind: 'aborted' });
-      return;
-    }
     try {
       client.exec(line, begin);
     } catch (error) {
@@ -101,14 +91,13 @@ function resultOf(exitCode: number, output: { stdout: Buffer[]; stderr: Buffer[]
   };
 }
 
-/** sshd gives the signal to the command's whole process group. A connection that does not even close a channel is given up. */
-function endRemote(client: Client, channel: ClientChannel | null): void {
+/** A connection that does not even close a channel is given up. */
+function close(client: Client, channel: ClientChannel | null): void {
   if (channel === null) {
     client.destroy();
     return;
   }
   const hung = setTimeout(() => client.destroy(), CLOSE_MS);
   channel.once('close', () => clearTimeout(hung));
-  channel.signal('KILL');
   channel.close();
 }
