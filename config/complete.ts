@@ -17,9 +17,11 @@ export interface Places {
   readonly home: string | undefined;
 }
 
-export type Completed =
-  | { readonly spec: ClusterSpec }
-  | { readonly spec?: undefined; readonly problems: readonly RuleProblem[] };
+export interface Completed {
+  /** Of use only where there are no problems. */
+  readonly spec: ClusterSpec;
+  readonly problems: readonly RuleProblem[];
+}
 
 const DEFAULT_MAXMEMORY_BYTES = 256 * 1024 ** 2;
 
@@ -28,10 +30,8 @@ export function completeSpec(document: SpecDocument, places: Places): Completed 
   const problems: RuleProblem[] = [];
   const hosts = document.hosts.map((host, i) => {
     const ssh = completeSsh({ document, host, path: ['hosts', i, 'ssh'], places, problems });
-    return ssh === null ? null : completeHost(document, host, ssh);
+    return completeHost(document, host, ssh);
   });
-  const complete = hosts.filter((host) => host !== null);
-  if (complete.length < hosts.length) return { problems };
   const { apiVersion, name, uid, engine, mode, shape, service, users } = document;
   const spec: ClusterSpec = {
     apiVersion,
@@ -40,7 +40,7 @@ export function completeSpec(document: SpecDocument, places: Places): Completed 
     engine,
     mode,
     shape,
-    hosts: complete,
+    hosts,
     install: { method: 'preinstalled', server: document.install.server ?? `/usr/bin/${engine.kind}-server` },
     service,
     redis: completeRedis(document),
@@ -49,7 +49,7 @@ export function completeSpec(document: SpecDocument, places: Places): Completed 
     secrets: completeSecrets(document, places),
     timings: completeTimings(document),
   };
-  return { spec };
+  return { spec, problems };
 }
 
 function completeHost(document: SpecDocument, host: SpecDocument['hosts'][number], ssh: SshAccess): HostSpec {
@@ -116,7 +116,7 @@ interface SshContext {
   readonly problems: RuleProblem[];
 }
 
-function completeSsh({ document, host, path, places, problems }: SshContext): SshAccess | null {
+function completeSsh({ document, host, path, places, problems }: SshContext): SshAccess {
   const own = host.ssh ?? {};
   const { jump: defaultJump, ...defaults } = document.ssh;
   const endpoint = completeEndpoint({ own, defaults, host: own.host ?? host.address, path, places, problems });
@@ -133,7 +133,7 @@ function completeSsh({ document, host, path, places, problems }: SshContext): Ss
     places,
     problems,
   });
-  return endpoint === null || via === null ? null : { ...endpoint, jump: via };
+  return { ...endpoint, jump: via };
 }
 
 interface EndpointContext {
@@ -145,11 +145,11 @@ interface EndpointContext {
   readonly problems: RuleProblem[];
 }
 
-function completeEndpoint({ own, defaults, host, path, places, problems }: EndpointContext): SshEndpoint | null {
+function completeEndpoint({ own, defaults, host, path, places, problems }: EndpointContext): SshEndpoint {
   const user = own.user ?? defaults.user;
   const auth = authOf(own, places) ?? authOf(defaults, places);
   const hostKeys = trustOf(own, places) ?? trustOf(defaults, places);
-  const missing = (reason: string, right: string) => problems.push({ path, reason, right });
+  const missing = (reason: string, right: string) => problems.push({ path, reason, right, with: [['ssh'], path] });
   if (user === undefined) missing('has no login name', '`user` here or under the top-level `ssh`');
   if (auth === null)
     missing('has no way to log in', '`identityFile: …` or `agent: true`, here or under the top-level `ssh`');
@@ -159,8 +159,13 @@ function completeEndpoint({ own, defaults, host, path, places, problems }: Endpo
       '`hostKeys` (shown by `ssh-keyscan`, pinned by `redisforge init`) or a `knownHosts` file',
     );
   }
-  if (user === undefined || auth === null || hostKeys === null) return null;
-  return { host, port: own.port ?? defaults.port ?? 22, user, auth, hostKeys };
+  return {
+    host,
+    port: own.port ?? defaults.port ?? 22,
+    user: user ?? '',
+    auth: auth ?? { kind: 'agent' },
+    hostKeys: hostKeys ?? { kind: 'pinned', keys: [] },
+  };
 }
 
 function authOf({ identityFile, agent }: SshDocument, places: Places): SshEndpoint['auth'] | null {

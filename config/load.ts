@@ -2,10 +2,11 @@ import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { ForgeError } from '../domain/errors.js';
 import type { ClusterSpec } from '../domain/spec.js';
-import { pathText } from '../domain/spec-path.js';
+import { pathText, type RuleProblem } from '../domain/spec-path.js';
 import { ruleProblems } from '../domain/spec-rules.js';
 import { completeSpec, type Places } from './complete.js';
 import { readYaml, type YamlFile } from './document.js';
+import { mended, standsOn } from './mend.js';
 import { type PathProblem, problemsOf } from './problems.js';
 import { specSchema } from './schema.js';
 
@@ -85,11 +86,21 @@ function readSpec(text: string, places: Places): { spec: ClusterSpec } | { probl
     return { problems: file.errors.map(({ line, reason }) => ({ path: '', line, reason, right: 'valid YAML' })) };
   }
   const parsed = specSchema.safeParse(file.value);
-  if (!parsed.success) return { problems: located(file, problemsOf(parsed.error.issues, file.value)) };
-  const completed = completeSpec(parsed.data, places);
-  if (completed.spec === undefined) return { problems: located(file, completed.problems) };
-  const broken = ruleProblems(completed.spec);
-  return broken.length === 0 ? { spec: completed.spec } : { problems: located(file, broken) };
+  if (!parsed.success) {
+    const problems = problemsOf(parsed.error.issues, file.value);
+    return { problems: located(file, [...problems, ...problemsBeside(problems, file.value, places)]) };
+  }
+  const { spec, problems } = completeSpec(parsed.data, places);
+  const broken = [...problems, ...ruleProblems(spec)];
+  return broken.length === 0 ? { spec } : { problems: located(file, broken) };
+}
+
+/** What else is wrong with a spec that has broken values: the rules are asked about the rest of it. */
+function problemsBeside(broken: readonly PathProblem[], value: unknown, places: Places): RuleProblem[] {
+  const document = mended(value, broken);
+  if (document === null) return [];
+  const { spec, problems } = completeSpec(document, places);
+  return [...problems, ...ruleProblems(spec)].filter((problem) => !standsOn(problem, broken));
 }
 
 function located(file: YamlFile, problems: readonly PathProblem[]): SpecProblem[] {

@@ -1,10 +1,15 @@
-/** The known word that `word` is most likely a slip of: at most a third of its letters differ, never mind case, dashes and underscores. */
+/**
+ * The known word that `word` is most likely a slip of: one that begins with it, or one of which at most a third of its letters differ, never mind
+ * case, dashes and underscores.
+ */
 export function nearest(word: string, known: readonly string[]): string | null {
   const plain = (text: string) => text.toLowerCase().replace(/[-_]/g, '');
   const ranked = known
     .map((candidate) => ({ candidate, distance: editDistance(plain(word), plain(candidate)) }))
     .sort((a, b) => a.distance - b.distance);
   const best = ranked[0];
+  const longer = known.find((candidate) => word.length > 3 && plain(candidate).startsWith(plain(word)));
+  if (longer !== undefined) return longer;
   return best !== undefined && best.distance <= Math.max(1, Math.floor(word.length / 3)) ? best.candidate : null;
 }
 

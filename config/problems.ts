@@ -7,6 +7,8 @@ export interface PathProblem {
   readonly path: SpecPath;
   readonly reason: string;
   readonly right: string;
+  /** The key is one too many; otherwise the value is missing or wrong. */
+  readonly unknownKey?: true;
 }
 
 /** Puts what zod found into words. Values under `secrets` are never quoted: somebody may have written the secret itself there. */
@@ -36,6 +38,7 @@ function unknownKey(path: SpecPath, key: string, known: string): PathProblem {
   return {
     path,
     reason: 'is not a key that is known here',
+    unknownKey: true,
     right: guess === null ? `one of ${known}` : `did you mean \`${guess}\`? Known here: ${known}`,
   };
 }

@@ -13,6 +13,6 @@ export interface RuleProblem {
   readonly reason: string;
   /** What would be right. */
   readonly right: string;
-  /** The other values that the rule looked at. */
+  /** The other values that the rule looked at: where one of them is wrong in itself, this problem may be none. */
   readonly with?: readonly SpecPath[];
 }

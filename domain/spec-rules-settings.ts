@@ -114,7 +114,7 @@ const HARMFUL: Readonly<Record<string, string>> = {
 function extraProblems({ redis }: ClusterSpec): RuleProblem[] {
   return Object.entries(redis.extra).flatMap(([name, value]) => {
     const path = ['redis', 'extra', name];
-    const [owner, harm] = [OWNED[name], HARMFUL[name]];
+    const [owner, harm] = [OWNED, HARMFUL].map((table) => (Object.hasOwn(table, name) ? table[name] : undefined));
     if (owner !== undefined) return [{ path, reason: 'is written by RedisForge itself', right: `see ${owner}` }];
     if (harm !== undefined) return [{ path, reason: harm, right: 'leave it out' }];
     if (!quotesClosed(value)) return [{ path, reason: 'has a quote that is not closed', right: 'quotes in pairs' }];

@@ -38,7 +38,10 @@ function shapeProblems({ shape }: ClusterSpec): RuleProblem[] {
 }
 
 function placementProblems(spec: ClusterSpec): RuleProblem[] {
-  const looked: SpecPath[] = [['shape'], ['hosts']];
+  const looked: SpecPath[] = [
+    ['shape'],
+    ...spec.hosts.flatMap((_, host) => ['name', 'zone', 'nodes'].map((key) => ['hosts', host, key])),
+  ];
   const count = countProblem(spec);
   if (count !== null) {
     const right = 'as many nodes as masters x (1 + replicasPerMaster)';

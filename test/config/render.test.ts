@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
@@ -32,7 +32,11 @@ describe('rendered files on a real redis-server', { timeout: 60_000 }, () => {
     root = await mkdtemp(join(tmpdir(), 'redisforge "render" é\'s #'));
     const ports = await freePorts(2);
     host = hostOf('h1', { address: '127.0.0.1', root, nodes: ports.map((port) => ({ port })) });
-    spec = specOf({ hosts: [host], redis: { ...specOf().redis, nodeTimeoutMs: 2000, extra: EXTRA } });
+    spec = specOf({
+      hosts: [host],
+      users: { app: APP },
+      redis: { ...specOf().redis, nodeTimeoutMs: 2000, extra: EXTRA },
+    });
     nodes.push(...(await Promise.all(ports.map((port) => startRenderedNode({ spec, host, port, secrets })))));
   });
 
@@ -41,6 +45,7 @@ describe('rendered files on a real redis-server', { timeout: 60_000 }, () => {
     await rm(root, { recursive: true, force: true });
   });
 
+  const APP = { name: 'app', keys: '~*', channels: '&*', commands: '+@all -@admin -@dangerous +info' };
   const EXTRA = {
     'client-output-buffer-limit': 'replica 64mb 32mb 60',
     'notify-keyspace-events': 'Ex',
@@ -113,8 +118,9 @@ describe('rendered files on a real redis-server', { timeout: 60_000 }, () => {
     const app = first().as('app');
     await until('the cluster takes writes', async () => (await app.set('orders:1', 'paid')) === 'OK');
     expect(await first().as('admin').wait(1, 5000)).toBe(1);
-    const log = await readdir(join(root, 'nodes', String(at(host.nodes, 0).port), 'data', 'appendonlydir'));
-    expect(log.some((file) => file.endsWith('.incr.aof'))).toBe(true);
+    const logs = join(root, 'nodes', String(at(host.nodes, 0).port), 'data', 'appendonlydir');
+    const tail = (await readdir(logs)).filter((file) => file.endsWith('.incr.aof'));
+    expect(await readFile(join(logs, at(tail, 0)), 'utf8')).toMatch(/^#TS:\d+/);
   });
 });
 
