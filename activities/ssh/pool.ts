@@ -113,12 +113,15 @@ export function createSshPool({ agentSocket, channelsPerHost = 8, logins = 16 }:
   };
 }
 
+/** The host kills a little after we have given up, so that a timeout is seen as one. */
+const HOST_GRACE_MS = 500;
+
 /**
  * The host itself keeps the deadline: over a broken connection nothing of ours could end the command, and sshd does not pass signals on to
  * root's commands. What the command detached (setsid) lives on.
  */
 function withDeadline({ argv, deadlineMs }: SshCommand): string[] {
-  return ['timeout', '-s', 'KILL', `${deadlineMs / 1000}`, ...argv];
+  return ['timeout', '-s', 'KILL', `${(deadlineMs + HOST_GRACE_MS) / 1000}`, ...argv];
 }
 
 interface Tunnel {
@@ -129,7 +132,7 @@ interface Tunnel {
 }
 
 function resultOf(command: SshCommand, ending: Ending): CommandResult {
-  const { host, access, deadlineMs, purpose = command.argv[0] } = command;
+  const { host, access, purpose = command.argv[0] } = command;
   const failed = (what: string) =>
     new ForgeError('CommandFailed', {
       what: `On ${host}, ${purpose} ${what}.`,

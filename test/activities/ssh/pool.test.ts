@@ -110,7 +110,9 @@ describe('a connection', () => {
   it('that is cut in the middle of a command fails that command and is made again by the next', async () => {
     await withPool(async (own) => {
       const note = join(folder, 'session');
-      const broken = failure({ argv: ['sh', '-c', 'echo $PPID >"$1"; sleep 300', 'sh', note] }, own);
+      // The parent is the program that keeps the deadline; its parent is the sshd of this connection.
+      const script = 'read -r _ _ _ sshd _ </proc/$PPID/stat; echo $sshd >"$1"; sleep 300';
+      const broken = failure({ argv: ['sh', '-c', script, 'sh', note] }, own);
       const sshd = await until('the command runs', async () => {
         const { stdout } = await run({ argv: ['sh', '-c', 'cat "$1" 2>/dev/null || :', 'sh', note] });
         return stdout.trim() !== '' && stdout.trim();
