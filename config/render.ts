@@ -52,6 +52,8 @@ function renderConfig({ spec, host, port, secrets }: RenderRequest): string {
     directive('bind', host.address),
     directive('port', String(port)),
     directive('cluster-announce-ip', host.address),
+    // A host may have several addresses: masters and people know this node by the declared one.
+    directive('replica-announce-ip', host.address),
     'daemonize no',
     directive('dir', paths.data),
     directive('logfile', paths.log),

@@ -119,12 +119,18 @@ function lagFindings(picture: Picture, node: AnsweringNode, replication: Replica
   ];
 }
 
-/** Replicas that a master feeds and no view knows. Port 0 is a passing reader of the stream, such as a backup. */
+/**
+ * Replicas that a master feeds and no view knows. Port 0 is a passing reader of the stream, such as a backup. A member may be seen by another of
+ * its addresses: as many strangers as there are members missing among the replicas are taken for these.
+ */
 function strangerFindings(picture: Picture, node: AnsweringNode): Finding[] {
   if (node.replication.role === 'replica') return [];
   const known = new Set([...picture.nodes.map(endpoint), ...node.view.map(endpoint)]);
-  return node.replication.replicas
-    .filter((replica) => replica.port !== 0 && !known.has(endpoint(replica)))
+  const fed = new Set(node.replication.replicas.map(endpoint));
+  const unseen = node.view.filter((entry) => entry.masterId === node.id && !fed.has(endpoint(entry)));
+  const strangers = node.replication.replicas.filter((replica) => replica.port !== 0 && !known.has(endpoint(replica)));
+  return strangers
+    .slice(unseen.length)
     .map((replica) =>
       finding({
         code: 'ReplicationMismatch',
