@@ -36,7 +36,8 @@ function isOurs(picture: Picture, node: SilentNode): boolean {
 function silentFinding(picture: Picture, node: SilentNode): Finding {
   const known = hearsay(picture, node);
   const role = known === undefined ? 'unknown to the others' : `${roleOf(known)} as the others see it`;
-  const evidence = `${node.name} at ${endpoint(node)} gives no answer (${node.silence}: ${node.detail}); ${role}.`;
+  const at = node.name === endpoint(node) ? '' : ` at ${endpoint(node)}`;
+  const evidence = `${node.name}${at} gives no answer (${node.silence}: ${node.detail}); ${role}.`;
   return finding({ ...silentCode(node, known), about: node, evidence });
 }
 

@@ -68,7 +68,7 @@ function row(node: NodeStatus, findings: readonly Finding[], colors: Colors): st
   return [
     mark(node, findings, colors),
     `${node.role === 'replica' ? '  ' : ''}${node.name}`,
-    `${node.address}:${node.port}`,
+    addressText(node),
     node.zone ?? '',
     roleText(node, colors),
     slotsText(node.slots),
@@ -77,6 +77,11 @@ function row(node: NodeStatus, findings: readonly Finding[], colors: Colors): st
     node.lagBytes === null ? '' : formatBytes(node.lagBytes),
     node.version ?? '',
   ];
+}
+
+/** Nothing where it would only say the name again. */
+function addressText({ name, address, port }: NodeStatus): string {
+  return name === `${address}:${port}` ? '' : `${address}:${port}`;
 }
 
 function mark(node: NodeStatus, findings: readonly Finding[], colors: Colors): string {
