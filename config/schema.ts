@@ -9,10 +9,10 @@ import { parseDuration, parseSize } from './units.js';
  */
 
 /** A mapping that takes no other keys. For unknown keys its message is the list of known ones, from which the nearest is suggested. */
-function section<Shape extends z.core.$ZodLooseShape>(shape: Shape) {
+function section<Shape extends z.core.$ZodLooseShape>(shape: Shape, why = '') {
   const keys = Object.keys(shape).join(', ');
   return z.strictObject(shape, {
-    error: (issue) => (issue.code === 'unrecognized_keys' ? keys : `a mapping with the keys ${keys}`),
+    error: (issue) => (issue.code === 'unrecognized_keys' ? keys : `a mapping with the keys ${keys}${why}`),
   });
 }
 
@@ -200,7 +200,10 @@ export const specSchema = section({
   redis: redis.prefault({}),
   persistence: persistence.prefault({}),
   users: section({ app: app.prefault({}) }).prefault({}),
-  secrets: section({ operator: secret, replication: secret, app: secret, admin: secret }),
+  secrets: section(
+    { operator: secret, replication: secret, app: secret, admin: secret },
+    ': no node runs without authentication, least of all with redis.protectedMode: false',
+  ),
   timings: timings.prefault({}),
 });
 

@@ -31,17 +31,22 @@ export function nodeSettings(spec: ClusterSpec): Record<string, string> {
 /** The settings to compare with CONFIG GET: those of `nodeSettings`, and those of `redis.extra` that CONFIG GET prints as they were written. */
 export function wantedSettings(spec: ClusterSpec): Record<string, string> {
   const extra = Object.entries(spec.redis.extra)
-    .filter(([name, value]) => !PRINTED_OTHERWISE.has(name) && !/\s/.test(value))
+    .filter(([name, value]) => !PRINTED_OTHERWISE.has(name) && ONE_PLAIN_WORD.test(value))
     .map(([name, value]) => [name, asPrinted(value)] as const);
   return { ...nodeSettings(spec), ...Object.fromEntries(extra) };
 }
 
-/** CONFIG GET gives these with other words, or in another order, than they were set with. */
+/** CONFIG GET gives these in other words than they were set with, or not at all. */
 const PRINTED_OTHERWISE: ReadonlySet<string> = new Set([
-  'notify-keyspace-events',
   'client-output-buffer-limit',
+  'loadmodule',
+  'notify-keyspace-events',
   'syslog-facility',
+  'unixsocketperm',
 ]);
+
+/** Values of several words, or with quotes, come back in a form of Redis's own. */
+const ONE_PLAIN_WORD = /^(""|[^\s"']*)$/;
 
 function asPrinted(value: string): string {
   const unquoted = value === '""' ? '' : value;
