@@ -41,5 +41,9 @@ trap 'rm -f "$started"' EXIT
 node_modules/.bin/tsc -p tsconfig.build.json >&2
 remove_stale
 copy_assets
-if [ -e dist/workers/build-bundle.js ]; then node dist/workers/build-bundle.js >&2; fi
+# The bundler tells a lot on a good day too.
+node dist/workers/build-bundle.js >dist/bundle.log 2>&1 || {
+  cat dist/bundle.log >&2
+  exit 1
+}
 mv "$started" $DONE

@@ -32,7 +32,7 @@ missing_packages() {
 node_missing() { ! node_is_good; }
 
 # npm writes its own record of what it installed last of all.
-npm_packages_missing() { ! [ node_modules/.package-lock.json -nt package-lock.json ]; }
+npm_packages_missing() { ! [ -e node_modules/.package-lock.json ] || [ package-lock.json -nt node_modules/.package-lock.json ]; }
 
 temporal_missing() {
   if [ -n "${TEMPORAL_CLI_PATH:-}" ]; then
