@@ -141,7 +141,7 @@ function resultOf(command: SshCommand, ending: Ending): CommandResult {
     });
   switch (ending.kind) {
     case 'exited':
-      if (ending.result.exitCode === 127 && /\btimeout\b/.test(ending.result.stderr)) {
+      if (ending.result.exitCode === 127 && /timeout: (command )?not found/.test(ending.result.stderr)) {
         throw failed('could not begin: the host lacks the program timeout (Debian package coreutils)');
       }
       return ending.result;
