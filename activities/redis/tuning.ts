@@ -13,48 +13,52 @@ interface TuningRequest {
 /** Sets what makes forming quick, at run time only. @throws ForgeError NodeUnreachable, NodeAuthFailed */
 export async function tune({ nodes, names, wanted }: TuningRequest): Promise<void> {
   const settings = Object.entries(FORMATION_TUNING).filter(([setting]) => wanted[setting] !== undefined);
-  await setOnAll({ nodes, names, settings });
+  await Promise.all(names.map((name) => setOn({ nodes, name, settings })));
 }
 
 /**
- * Sets the spec's values again where a node still runs with those of a formation, and reads them back.
- * @throws ForgeError NotReached where a node keeps the low values
+ * Sets the spec's values again where a node still runs with those of a formation, and reads them back. A node that does not answer keeps none of
+ * the others from being set.
+ * @throws ForgeError NodeUnreachable, NodeAuthFailed; NotReached where a node keeps the low values
  */
 export async function takeTuningBack({ nodes, names, wanted }: TuningRequest): Promise<string[]> {
-  const before = await readTuned({ nodes, names, wanted });
-  const effects = await Promise.all(
-    [...before].map(async ([name, left]) => {
-      const settings = left.map((drift): [string, string] => [drift.setting, drift.wanted]);
-      await setOnAll({ nodes, names: [name], settings });
-      return settings.map(([setting, value]) => `${name}: ${setting} back to ${value}`);
-    }),
-  );
-  const after = await readTuned({ nodes, names, wanted });
-  if (after.size > 0) throw keptLow([...after.keys()]);
-  return effects.flat();
+  const perNode = await Promise.allSettled(names.map((name) => takeBackOn({ nodes, name, wanted })));
+  return perNode.flatMap((outcome) => {
+    if (outcome.status === 'rejected') throw outcome.reason;
+    return outcome.value;
+  });
 }
 
-async function setOnAll(request: {
+interface OneNode extends Pick<TuningRequest, 'nodes' | 'wanted'> {
+  readonly name: string;
+}
+
+async function takeBackOn({ nodes, name, wanted }: OneNode): Promise<string[]> {
+  const left = await readLeft({ nodes, name, wanted });
+  if (left.length === 0) return [];
+  await setOn({ nodes, name, settings: left.map((drift) => [drift.setting, drift.wanted]) });
+  if ((await readLeft({ nodes, name, wanted })).length > 0) throw keptLow(name);
+  return left.map((drift) => `${name}: ${drift.setting} back to ${drift.wanted}`);
+}
+
+async function setOn(request: {
   readonly nodes: FormingNodes;
-  readonly names: readonly string[];
+  readonly name: string;
   readonly settings: readonly (readonly [string, string])[];
 }): Promise<void> {
   const commands = request.settings.map(([setting, value]): Command => ['CONFIG', 'SET', setting, value]);
-  await Promise.all(request.names.map((name) => request.nodes.mustSend(name, commands)));
+  await request.nodes.mustSend(request.name, commands);
 }
 
-/** The nodes that run with values of a formation, with these settings. */
-async function readTuned({ nodes, names, wanted }: TuningRequest) {
+/** The settings of a formation that the node still runs with. */
+async function readLeft({ nodes, name, wanted }: OneNode) {
   const settings = Object.keys(FORMATION_TUNING);
-  const commands = settings.map((setting): Command => ['CONFIG', 'GET', setting]);
-  const perNode = await Promise.all(
-    names.map(async (name) => {
-      const replies = await nodes.mustSend(name, commands);
-      const running = Object.fromEntries(settings.map((setting, i) => [setting, configValue(replies[i])]));
-      return [name, tuningLeft({ settings: running }, wanted)] as const;
-    }),
+  const replies = await nodes.mustSend(
+    name,
+    settings.map((setting): Command => ['CONFIG', 'GET', setting]),
   );
-  return new Map(perNode.filter(([, left]) => left.length > 0));
+  const running = Object.fromEntries(settings.map((setting, i) => [setting, configValue(replies[i])]));
+  return tuningLeft({ settings: running }, wanted);
 }
 
 function configValue(reply: Reply | undefined): string {
@@ -62,10 +66,10 @@ function configValue(reply: Reply | undefined): string {
   return Array.isArray(pair) && typeof pair[1] === 'string' ? pair[1] : '';
 }
 
-function keptLow(names: readonly string[]): ForgeError {
+function keptLow(name: string): ForgeError {
   return new ForgeError('NotReached', {
-    what: `${names.join(', ')} still run with the settings of a formation (${Object.keys(FORMATION_TUNING).join(', ')}).`,
-    left: 'The cluster is formed.',
+    what: `${name} still runs with the settings of a formation (${Object.keys(FORMATION_TUNING).join(', ')}).`,
+    left: 'Its other settings and the cluster were left as they are.',
     next: 'Run apply again, or set them by hand with CONFIG SET; a restart of the node does the same.',
   });
 }

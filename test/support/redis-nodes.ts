@@ -1,11 +1,12 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { type Command, withNode } from '../../activities/redis/connection.js';
 import { renderUsers } from '../../config/render-users.js';
-import { createSecretResolver, resolveSecrets, type SecretResolver } from '../../config/secrets.js';
+import { createSecretResolver, resolveSecrets, Secret, type SecretResolver } from '../../config/secrets.js';
 import { nodeSettings } from '../../config/settings.js';
 import { nodeName } from '../../domain/nodes.js';
-import type { ClusterSpec } from '../../domain/spec.js';
+import type { ClusterSpec, Duty } from '../../domain/spec.js';
 import { userName } from '../../domain/users.js';
 import { freePorts } from './ports.js';
 import { type RedisServer, startRedis } from './redis-server.js';
@@ -18,7 +19,9 @@ export interface RedisNodes {
   readonly secrets: SecretResolver;
   /** By node name, in the spec's order. */
   readonly servers: ReadonlyMap<string, RedisServer>;
-  readonly password: { readonly operator: string; readonly app: string; readonly admin: string };
+  readonly password: Readonly<Record<Duty, string>>;
+  /** Sends one command to a node as the user who may do everything. */
+  admin(node: string, ...command: Command): Promise<unknown>;
   stop(): Promise<void>;
 }
 
@@ -59,11 +62,18 @@ export async function startRedisNodes(options: RedisNodesOptions = {}): Promise<
     secrets,
     password,
     servers: new Map(started.map((server, i) => [nodeName(`h${i + 1}`, server.port), server])),
+    admin: (node, ...command) =>
+      asAdmin({ address: ADDRESS, port: Number(node.split(':')[1]), password: password.admin }, command),
     stop: async () => {
       await Promise.all(started.map((server) => server.stop()));
       await rm(folder, { recursive: true, force: true });
     },
   };
+}
+
+function asAdmin(at: { address: string; port: number; password: string }, command: Command): Promise<unknown> {
+  const credentials = { user: 'admin', password: new Secret(at.password) };
+  return withNode({ ...at, credentials, timeoutMs: 5000 }, (node) => node.ask(...command));
 }
 
 function secret(duty: string): string {

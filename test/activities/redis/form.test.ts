@@ -1,0 +1,294 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { form, type Formed } from '../../../activities/redis/form.js';
+import { observe } from '../../../activities/redis/observe.js';
+import { wantedSettings } from '../../../config/settings.js';
+import { ForgeError } from '../../../domain/errors.js';
+import { expectationOf } from '../../../domain/expectation.js';
+import { judge } from '../../../domain/judge.js';
+import { place, type Placement } from '../../../domain/placement.js';
+import { type RedisNodes, startRedisNodes } from '../../support/redis-nodes.js';
+import { startRedis } from '../../support/redis-server.js';
+import { until } from '../../support/until.js';
+
+let nodes: RedisNodes;
+let plan: Placement;
+let names: string[];
+let masters: string[];
+
+beforeAll(async () => {
+  nodes = await startRedisNodes();
+  plan = place(nodes.spec);
+  names = [...nodes.servers.keys()];
+  masters = plan.masters.map(({ node }) => node);
+});
+afterAll(() => nodes.stop());
+
+/** Back to six nodes that know nobody. */
+beforeEach(async () => {
+  for (const name of names) {
+    const isMaster = ((await nodes.admin(name, 'ROLE')) as unknown[])[0] === 'master';
+    if (isMaster) await nodes.admin(name, 'FLUSHALL');
+    await nodes.admin(name, 'CLUSTER', 'RESET', 'HARD');
+    await tune(name, { timeout: '5000', delay: '5' });
+  }
+});
+
+function formNow(deps: { progress?: (what: string) => void; signal?: AbortSignal } = {}): Promise<Formed> {
+  return form(
+    { spec: nodes.spec, masters: plan.masters, replicas: plan.replicas },
+    { secrets: nodes.secrets, ...deps },
+  );
+}
+
+async function verdict() {
+  const observation = await observe(nodes);
+  const expectation = expectationOf(nodes.spec, wantedSettings(nodes.spec));
+  return judge({ observation, expectation, cluster: nodes.spec.name });
+}
+
+/** Who is what, by name: the same for every run that ends as it should. */
+async function topology() {
+  const { nodes: rows, healthy, findings } = await verdict();
+  expect(findings.filter(({ severity }) => severity === 'error')).toEqual([]);
+  expect(healthy).toBe(true);
+  const nameOf = (id: string | null) => rows.find((row) => row.id === id)?.name;
+  return rows.map(({ name, slots, masterId }) => ({ name, slots, of: nameOf(masterId) }));
+}
+
+function planned() {
+  return names.map((name) => ({
+    name,
+    slots: plan.masters.find(({ node }) => node === name)?.slots ?? [],
+    of: plan.replicas.find(({ node }) => node === name)?.of,
+  }));
+}
+
+async function tune(name: string, { timeout, delay }: { timeout: string; delay: string }) {
+  await nodes.admin(name, 'CONFIG', 'SET', 'cluster-node-timeout', timeout);
+  await nodes.admin(name, 'CONFIG', 'SET', 'repl-diskless-sync-delay', delay);
+}
+
+/** A killed attempt never takes its settings back. */
+async function leaveTuned() {
+  for (const name of names) await tune(name, { timeout: '500', delay: '0' });
+}
+
+async function meetAll() {
+  const [hub = '', ...others] = names;
+  for (const name of others) await nodes.admin(hub, 'CLUSTER', 'MEET', '127.0.0.1', portOf(name));
+}
+
+async function addSlots(name: string) {
+  const slots = plan.masters.find(({ node }) => node === name)?.slots ?? [];
+  await nodes.admin(name, 'CLUSTER', 'ADDSLOTSRANGE', ...slots.flat());
+}
+
+function portOf(name: string): number {
+  return Number(name.split(':')[1]);
+}
+
+async function idOf(name: string): Promise<string> {
+  return String(await nodes.admin(name, 'CLUSTER', 'MYID'));
+}
+
+async function knownBy(name: string): Promise<number> {
+  return String(await nodes.admin(name, 'CLUSTER', 'NODES'))
+    .split('\n')
+    .filter((line) => line !== '' && !line.includes('handshake')).length;
+}
+
+async function refusal(attempt: Promise<unknown>): Promise<ForgeError> {
+  const error = await attempt.then(
+    () => new Error('it was not refused'),
+    (reason: unknown) => reason,
+  );
+  expect(error).toBeInstanceOf(ForgeError);
+  return error as ForgeError;
+}
+
+describe('form', () => {
+  it('makes the planned cluster of fresh nodes, and a second run changes nothing', async () => {
+    const first = await formNow();
+    expect(await topology()).toEqual(planned());
+    expect(first.effects).toHaveLength(14);
+    expect(Object.keys(first.identities)).toEqual(names);
+    expect(first.identities[names[0] ?? '']).toBe(await idOf(names[0] ?? ''));
+    expect(first.writableAfterMs).toBeGreaterThan(0);
+    expect(first.formedAfterMs).toBeGreaterThanOrEqual(first.writableAfterMs);
+
+    expect(await formNow()).toEqual({
+      effects: [],
+      identities: first.identities,
+      writableAfterMs: 0,
+      formedAfterMs: 0,
+    });
+  });
+
+  it.each<[string, () => Promise<void>]>([
+    ['all have met and nothing else was done', meetAll],
+    [
+      'some have met',
+      async () => void (await nodes.admin(names[1] ?? '', 'CLUSTER', 'MEET', '127.0.0.1', portOf(names[4] ?? ''))),
+    ],
+    ['one master has its slots', () => addSlots(masters[0] ?? '')],
+    [
+      'two masters have their slots, one its epoch, and some have met',
+      async () => {
+        await nodes.admin(masters[0] ?? '', 'CLUSTER', 'SET-CONFIG-EPOCH', 1);
+        await addSlots(masters[0] ?? '');
+        await addSlots(masters[1] ?? '');
+        await nodes.admin(masters[0] ?? '', 'CLUSTER', 'MEET', '127.0.0.1', portOf(names[5] ?? ''));
+      },
+    ],
+    [
+      'all slots are given and nobody replicates',
+      async () => {
+        for (const master of masters) await addSlots(master);
+        await meetAll();
+      },
+    ],
+    [
+      'one replica is attached',
+      async () => {
+        for (const master of masters) await addSlots(master);
+        await meetAll();
+        const [{ node, of } = { node: '', of: '' }] = plan.replicas;
+        await until(`${node} knows ${of}`, async () => (await knownBy(node)) === names.length);
+        await nodes.admin(node, 'CLUSTER', 'REPLICATE', await idOf(of));
+      },
+    ],
+    [
+      'all masters have the same config epoch',
+      async () => {
+        for (const master of masters) {
+          await nodes.admin(master, 'CLUSTER', 'SET-CONFIG-EPOCH', 7);
+          await addSlots(master);
+        }
+      },
+    ],
+  ])('goes on where a killed attempt stopped: %s', async (_, leave) => {
+    await leave();
+    await leaveTuned();
+    await formNow();
+    expect(await topology()).toEqual(planned());
+  });
+
+  it.each([1, 2, 4, 8, 16, 24])('ends the same when it was cut off after %i looks', async (looks) => {
+    const cut = new AbortController();
+    let left = looks;
+    const progress = () => {
+      left -= 1;
+      if (left === 0) cut.abort();
+    };
+    await formNow({ progress, signal: cut.signal }).catch(() => undefined);
+    await leaveTuned();
+    await formNow();
+    expect(await topology()).toEqual(planned());
+  });
+
+  it('ends the same when two form at once', async () => {
+    await Promise.all([formNow(), formNow()]);
+    expect(await topology()).toEqual(planned());
+  });
+
+  it('takes back what a formation killed at its very end left, and says so', async () => {
+    await formNow();
+    await leaveTuned();
+    expect((await verdict()).findings.map(({ code }) => code)).toEqual(names.map(() => 'FormationTuningLeft'));
+    const { effects } = await formNow();
+    expect(effects).toHaveLength(2 * names.length);
+    expect(await topology()).toEqual(planned());
+  });
+
+  it('lets a failover stand that happened in between', async () => {
+    await formNow();
+    const [{ node: replica, of: master } = { node: '', of: '' }] = plan.replicas;
+    await until('the failover', async () => {
+      await nodes.admin(replica, 'CLUSTER', 'FAILOVER');
+      return until('its end', async () => ((await nodes.admin(replica, 'ROLE')) as unknown[])[0] === 'master', 1000);
+    });
+    // And one node lost everything, so that there is something left to do.
+    const [, other] = plan.replicas;
+    await nodes.admin(other?.node ?? '', 'CLUSTER', 'RESET', 'HARD');
+    for (const name of names) {
+      await nodes
+        .admin(name, 'CLUSTER', 'FORGET', (await ghostOf(name, other?.node ?? '')) ?? '')
+        .catch(() => undefined);
+    }
+    await formNow();
+    const swapped = planned().map((row) => {
+      if (row.name === replica)
+        return { ...row, slots: plan.masters.find(({ node }) => node === master)?.slots, of: undefined };
+      return row.name === master ? { ...row, slots: [], of: replica } : row;
+    });
+    expect(await topology()).toEqual(swapped);
+  });
+
+  it('refuses a node that holds keys of its own, with its identity, and changes nothing', async () => {
+    const [name = ''] = masters;
+    await addSlots(name);
+    await nodes.admin(name, 'CONFIG', 'SET', 'cluster-require-full-coverage', 'no');
+    await until('a write', async () => (await nodes.admin(name, 'SET', '{slot}1', 'theirs')) === 'OK');
+    await nodes.admin(name, 'CONFIG', 'SET', 'cluster-require-full-coverage', 'yes');
+
+    const error = await refusal(formNow());
+    expect(error.type).toBe('Refused');
+    expect(error.text.what).toContain(`${name} (ID ${await idOf(name)}) holds 1 keys`);
+    for (const other of names) expect(await knownBy(other)).toBe(1);
+    expect(String(await nodes.admin(name, 'CONFIG', 'GET', 'cluster-node-timeout'))).toContain('5000');
+  });
+
+  it('refuses a node that belongs to another cluster, and says to whom', async () => {
+    const stranger = await startRedis({ args: ['--cluster-enabled', 'yes'] });
+    try {
+      const [name = ''] = names;
+      await nodes.admin(name, 'CLUSTER', 'MEET', stranger.address, stranger.port);
+      await until('the meeting', async () => (await knownBy(name)) === 2);
+      const error = await refusal(formNow());
+      expect(error.type).toBe('Refused');
+      expect(error.text.what).toMatch(
+        new RegExp(`${name} .* belongs to a cluster with 127.0.0.1:${stranger.port} \\([0-9a-f]{40}\\)`),
+      );
+      expect(await knownBy(name)).toBe(2);
+    } finally {
+      await stranger.stop();
+    }
+  });
+
+  it('fails on a silent node by name, and takes its settings back on the others', async () => {
+    const [first = '', last = ''] = [names[0], names.at(-1)];
+    nodes.servers.get(last)?.freeze();
+    try {
+      const spec = { ...nodes.spec, timings: { ...nodes.spec.timings, redisCommandMs: 200 } };
+      const error = await refusal(form({ spec, ...plan }, { secrets: nodes.secrets }));
+      expect(error.type).toBe('NodeUnreachable');
+      expect(error.text.what).toContain(`${last} does not do what it is asked (timeout`);
+      expect(String(await nodes.admin(first, 'CONFIG', 'GET', 'cluster-node-timeout'))).toContain('5000');
+    } finally {
+      nodes.servers.get(last)?.thaw();
+    }
+  });
+
+  it('says what is missing when the deadline is over', async () => {
+    // A replica that may not speak to its master never gets in sync.
+    const [{ node: replica } = { node: '' }] = plan.replicas;
+    await nodes.admin(replica, 'CONFIG', 'SET', 'masterauth', 'not-the-secret');
+    try {
+      const spec = { ...nodes.spec, timings: { ...nodes.spec.timings, formMs: 1500 } };
+      const error = await refusal(form({ spec, ...plan }, { secrets: nodes.secrets }));
+      expect(error.type).toBe('NotReached');
+      expect(error.text.what).toContain(`${replica} has no replication link`);
+      expect(error.text.left).toContain(`${replica} replicates`);
+      expect((await verdict()).findings.map(({ code }) => code)).toEqual(['ReplicationDown', 'NoReplica']);
+    } finally {
+      await nodes.admin(replica, 'CONFIG', 'SET', 'masterauth', nodes.password.replication);
+    }
+  });
+});
+
+/** The ID under which `viewer` still has the node at the address of `name`, where that one has another by now. */
+async function ghostOf(viewer: string, name: string): Promise<string | undefined> {
+  const now = await idOf(name);
+  const lines = String(await nodes.admin(viewer, 'CLUSTER', 'NODES')).split('\n');
+  return lines.find((line) => line.includes(`:${portOf(name)}@`) && !line.startsWith(now))?.split(' ')[0];
+}
