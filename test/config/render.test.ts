@@ -38,7 +38,7 @@ describe('rendered files on a real redis-server', { timeout: 60_000 }, () => {
       redis: { ...specOf().redis, nodeTimeoutMs: 2000, extra: EXTRA },
     });
     nodes.push(...(await Promise.all(ports.map((port) => startRenderedNode({ spec, host, port, secrets })))));
-  });
+  }, 60_000);
 
   afterAll(async () => {
     await Promise.all(nodes.map((node) => node.stop()));
