@@ -10,7 +10,7 @@ export const runProgram = promisify(execFile);
 const SYSTEM_FOLDERS = ['/usr/local/sbin', '/usr/sbin', '/sbin'];
 
 /** Full path of a program, or `null` where neither `searchPath` nor the system's folders have it. */
-export async function findProgram(name: string, searchPath: string): Promise<string | null> {
+async function findProgram(name: string, searchPath: string): Promise<string | null> {
   const folders = [...searchPath.split(delimiter).filter((folder) => folder !== ''), ...SYSTEM_FOLDERS];
   for (const folder of folders) {
     const path = join(folder, name);

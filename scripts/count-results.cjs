@@ -35,7 +35,10 @@ function outcomes(report) {
       if (test.status === 'passed') passed += 1;
       else failures.push({ name: `${file}: ${test.fullName} (${test.status})`, text: '' });
     }
-    if (assertionResults.length === 0 || (status === 'failed' && assertionResults.every((test) => test.status === 'passed'))) {
+    if (
+      assertionResults.length === 0 ||
+      (status === 'failed' && assertionResults.every((test) => test.status === 'passed'))
+    ) {
       failures.push({ name: `${file}: did not run to its end`, text: message ?? '' });
     }
   }
@@ -50,11 +53,15 @@ function tests() {
   if (!existsSync(exitFile)) return { passed: 0, failures: [] };
   const exitCode = readFileSync(exitFile, 'utf8').trim();
   const reportFile = join(results, 'vitest.json');
-  if (!existsSync(reportFile)) return { passed: 0, failures: [{ name: `the tests did not run (exit code ${exitCode})`, text: '' }] };
+  if (!existsSync(reportFile))
+    return { passed: 0, failures: [{ name: `the tests did not run (exit code ${exitCode})`, text: '' }] };
   const counted = outcomes(JSON.parse(readFileSync(reportFile, 'utf8')));
   if (counted.passed === 0) counted.failures.push({ name: 'no test passed', text: '' });
   if (exitCode !== '0' && counted.failures.length === 0) {
-    counted.failures.push({ name: `the tests ended with exit code ${exitCode}: see the unhandled error above`, text: '' });
+    counted.failures.push({
+      name: `the tests ended with exit code ${exitCode}: see the unhandled error above`,
+      text: '',
+    });
   }
   return counted;
 }
