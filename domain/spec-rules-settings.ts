@@ -25,34 +25,34 @@ function engineProblems({ kind, version }: EngineSpec): RuleProblem[] {
 
 function durabilityProblems({ redis, persistence }: ClusterSpec): RuleProblem[] {
   if (persistence.data !== 'durable') return [];
-  const problems: RuleProblem[] = [];
-  if (redis.maxmemoryPolicy !== 'noeviction') {
-    problems.push({
+  const demands = [
+    {
+      met: redis.maxmemoryPolicy === 'noeviction',
       path: ['redis', 'maxmemoryPolicy'],
-      reason: `is ${redis.maxmemoryPolicy}, which throws data away when memory is full, and persistence.data says that it is durable`,
-      right: 'noeviction, or `persistence.data: cache`',
-      with: [['persistence', 'data']],
-    });
-  }
-  if (!persistence.appendonly) {
-    problems.push({
+      reason: `is ${redis.maxmemoryPolicy}, which throws data away when memory is full`,
+      right: 'noeviction',
+    },
+    {
+      met: persistence.appendonly,
       path: ['persistence', 'appendonly'],
-      reason:
-        'is false, and persistence.data says that the data is durable: a master that restarts would come back without its last writes',
-      right: 'true, or `persistence.data: cache`',
-      with: [['persistence', 'data']],
-    });
-  }
-  if (persistence.appendfsync === 'no') {
-    problems.push({
+      reason: 'is false, so that a master that restarts comes back without its last writes',
+      right: 'true',
+    },
+    {
+      met: persistence.appendfsync !== 'no',
       path: ['persistence', 'appendfsync'],
-      reason:
-        'is no, which leaves up to half a minute of writes to the mercy of the kernel, and persistence.data says that it is durable',
-      right: 'everysec or always, or `persistence.data: cache`',
+      reason: 'is no, which leaves up to half a minute of writes to the mercy of the kernel',
+      right: 'everysec or always',
+    },
+  ];
+  return demands
+    .filter(({ met }) => !met)
+    .map(({ path, reason, right }) => ({
+      path,
+      reason: `${reason}, and persistence.data says that the data is durable`,
+      right: `${right}, or \`persistence.data: cache\``,
       with: [['persistence', 'data']],
-    });
-  }
-  return problems;
+    }));
 }
 
 /** Directives that RedisForge writes itself, with where the spec has them. */
