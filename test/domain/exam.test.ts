@@ -1,35 +1,15 @@
 import { describe, expect, it } from 'vitest';
 import { examRefusals, versionProblem } from '../../domain/exam.js';
-import type { HostExam, HostRecord, HostSurvey, NodeSurvey } from '../../domain/survey.js';
+import type { HostExam, HostRecord, HostSurvey } from '../../domain/survey.js';
 import { specOf } from '../support/spec.js';
+import { surveyOf } from '../support/survey.js';
 
 const spec = specOf();
 
-const exam: HostExam = {
-  hostname: 'db1',
-  os: 'Debian GNU/Linux 12 (bookworm)',
-  arch: 'x86_64',
-  cpus: 2,
-  memoryBytes: 8 * 2 ** 30,
-  memoryAvailableBytes: 7 * 2 ** 30,
-  diskFreeBytes: 100 * 2 ** 30,
-  clockSkewMs: 0,
-  serverVersion: 'Redis server v=7.0.15 sha=00000000:0 malloc=jemalloc-5.3.0 bits=64 build=1',
-  rootProblem: null,
-  nofileLimit: spec.redis.nofile,
-  missingTools: [],
-};
-
-const bare: HostRecord = { helperSha256: null, cluster: null, generation: 0, lease: null, identities: {} };
+const { exam, record: bare, nodes } = surveyOf('h1');
 const ours: HostRecord = { ...bare, cluster: { name: spec.name, uid: spec.uid } };
-
-const node: NodeSurvey = {
-  port: 6379,
-  files: { config: null, acl: null, service: null },
-  service: { state: 'absent' },
-  data: [],
-  portTakenBy: null,
-};
+const [node] = nodes;
+if (node === undefined) throw new Error('the survey has no node');
 
 function refusals(change: Partial<HostExam>, survey: Partial<HostSurvey> = {}) {
   const whole = { host: 'h1', record: bare, nodes: [node], ...survey, exam: { ...exam, ...change } };
@@ -72,9 +52,11 @@ describe('examRefusals', () => {
   });
 
   it('refuses data of which the record does not know whose it is, and keeps what is ours', () => {
-    const nodes = [{ ...node, data: ['appendonlydir', 'nodes.conf'] }];
-    expect(refusals({}, { nodes })).toEqual([expect.stringContaining('h1:6379 holds appendonlydir, nodes.conf')]);
-    expect(refusals({}, { nodes, record: ours })).toEqual([]);
+    const holding = [{ ...node, data: ['appendonlydir', 'nodes.conf'] }];
+    expect(refusals({}, { nodes: holding })).toEqual([
+      expect.stringContaining('h1:6379 holds appendonlydir, nodes.conf'),
+    ]);
+    expect(refusals({}, { nodes: holding, record: ours })).toEqual([]);
   });
 
   it('names who has a port', () => {
