@@ -32,10 +32,13 @@ prefix=
 [ "$address" = $DEFAULT_ADDRESS ] || prefix="TEMPORAL_ADDRESS=$address "
 cat <<END
 
-The run in the Temporal UI: $ui
+The run in the Temporal UI: $ui/namespaces/default/workflows/cluster%2Fdemo%2Foperation
 Try next:
-  bin/redisforge lab kill h2 --dir $LAB; bin/redisforge status -f $SPEC      # a host loses its power: what is found, and what to do
-  bin/redisforge lab start h2 --dir $LAB; ${prefix}bin/redisforge apply -f $SPEC   # bring it back
-  ${prefix}bin/redisforge ops list -f $SPEC                                  # who did what to this cluster, and why
+  bin/redisforge lab kill h2 --dir $LAB; bin/redisforge status -f $SPEC
+      a host loses its power: what is found, and what to do about it
+  bin/redisforge lab start h2 --dir $LAB; ${prefix}bin/redisforge apply -f $SPEC
+      the host is back: its node is started again, and the cluster proven
+  ${prefix}bin/redisforge ops list demo
+      who did what to this cluster, when and why
 make demo-down takes it all away.
 END
