@@ -94,7 +94,8 @@ export class NodeConnection {
   }
 
   #fail(error: unknown): never {
-    throw silenceOf(this.#lastError ?? error, this.#secret);
+    const closed = error instanceof Error && error.message === 'Connection is closed.';
+    throw silenceOf(closed ? (this.#lastError ?? error) : error, this.#secret);
   }
 }
 

@@ -21,7 +21,7 @@ const REPLIES: readonly (readonly [RegExp, Silence])[] = [
   [/^BUSY\b/, 'busy-script'],
   [/cluster support disabled/i, 'not-cluster-mode'],
   [/^Command timed out/, 'timeout'],
-  [/^Protocol error/, 'not-redis'],
+  [/^(Unknown RESP type|Protocol error)/, 'not-redis'],
 ];
 
 const SYSTEM_CODES: Readonly<Record<string, Silence>> = {
@@ -44,6 +44,8 @@ export function silenceOf(error: unknown, secret?: string): NodeSilent {
   return new NodeSilent(silence, redact(message, secret));
 }
 
+/** The client library asks for a report of what is only not Redis. */
 function redact(text: string, secret: string | undefined): string {
-  return secret === undefined || secret === '' ? text : text.replaceAll(secret, '[secret]');
+  const ours = text.replace('. Please report this.', '');
+  return secret === undefined || secret === '' ? ours : ours.replaceAll(secret, '[secret]');
 }
