@@ -51,6 +51,7 @@ describe('ensure', () => {
     const cut = await host.act(['ensure'], `folder 700 a\n${fileLine('file', 'content')}`);
     expect(cut.code).toBe(BAD_INSTRUCTIONS);
     expect(await readdir(host.root)).toEqual(['bin', 'record']);
+    expect(await readdir(join(host.root, 'record'))).not.toContain('instructions');
   });
 
   it('keeps the old file where the new content does not have its digest', async () => {
