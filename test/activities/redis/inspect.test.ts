@@ -45,10 +45,10 @@ function redisCliCheck(from = names[1] ?? '') {
     {
       env: { ...process.env, REDISCLI_AUTH: nodes.password.admin },
       encoding: 'utf8',
-      timeout: 5000,
+      timeout: 2500,
     },
   );
-  return { ok: status === 0 && !/\[ERR\]|\[WARNING\]/.test(stdout), text: stdout };
+  return { ended: status !== null, ok: status === 0 && !/\[ERR\]|\[WARNING\]/.test(stdout), text: stdout };
 }
 
 function portOf(name: string): number {
