@@ -1,15 +1,31 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 
-/** The program that changes hosts (helper/redisforge-host), as this version of RedisForge installs it. */
+/** The program that changes hosts, as this version of RedisForge installs it: one file, `redisforge-host`. */
 export interface HostHelper {
   readonly text: string;
   /** Hex; pins it on the hosts. */
   readonly sha256: string;
 }
 
-/** Reads the helper that lies beside this module. */
+/** The parts in `helper/` that make up the program, in its order: what is called stands before who calls it. */
+const PARTS = [
+  'head',
+  'answer',
+  'record',
+  'lease',
+  'ensure',
+  'units',
+  'ports',
+  'nodes',
+  'jobs',
+  'looking',
+  'main',
+] as const;
+
+/** Puts the helper together. Its text is the same for the same version of RedisForge. */
 export function hostHelper(): HostHelper {
-  const text = readFileSync(new URL('./helper/redisforge-host', import.meta.url), 'utf8');
+  const read = (part: string) => readFileSync(new URL(`./helper/${part}.sh`, import.meta.url), 'utf8');
+  const text = PARTS.map(read).join('\n');
   return { text, sha256: createHash('sha256').update(text).digest('hex') };
 }

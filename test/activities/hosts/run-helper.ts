@@ -1,11 +1,9 @@
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { chmod, copyFile, mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-
-const PROGRAM = fileURLToPath(new URL('../../../activities/hosts/helper/redisforge-host', import.meta.url));
+import { hostHelper } from '../../../activities/hosts/helper.js';
 
 export interface Ran {
   readonly code: number | null;
@@ -28,8 +26,7 @@ export async function helperHost(): Promise<HelperHost> {
   const root = await mkdtemp(join(tmpdir(), 'redisforge-helper-'));
   const program = join(root, 'bin', 'redisforge-host');
   await mkdir(join(root, 'bin'));
-  await copyFile(PROGRAM, program);
-  await chmod(program, 0o700);
+  await writeFile(program, hostHelper().text, { mode: 0o700 });
   const run = (words: readonly string[], stdin = '') => runProgram('sh', [program, ...words], stdin);
   const read = (path: string) => readFile(join(root, path), 'utf8');
   return {

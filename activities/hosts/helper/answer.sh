@@ -1,0 +1,63 @@
+# say WORD FIELD...: one line of the answer, fields between tabs. The caller may be gone; the effect still has to be finished.
+say() {
+  line=$1
+  shift
+  for field; do line="$line$TAB$field"; done
+  printf '%s\n' "$line" || :
+} 2>/dev/null
+
+# refuse CODE FIELD...: the answer ends here; nothing was changed by what follows.
+refuse() {
+  code=$1
+  shift
+  say refused "$@"
+  exit "$code"
+}
+
+usage() {
+  printf 'redisforge-host: %s (see redisforge-host help)\n' "$1" >&2
+  exit "$USAGE"
+}
+
+want_number() {
+  case $2 in '' | *[!0-9]*) usage "$1 has to be a number, not '$2'" ;; esac
+}
+
+# Sets uptime_ms: a clock that nobody can set, read without a process.
+read_uptime() {
+  read -r uptime_ms _ </proc/uptime
+  uptime_ms=${uptime_ms%.*}${uptime_ms#*.}0
+}
+
+# Sets deadline.
+deadline_in() {
+  read_uptime
+  deadline=$((uptime_ms + $1))
+}
+
+# Naps for a moment; false once the deadline is over.
+nap() {
+  read_uptime
+  [ "$uptime_ms" -lt "$deadline" ] && sleep 0.02
+}
+
+# put FILE: stdin becomes the file, whole or not at all.
+put() {
+  cat >"$1.new"
+  mv -f "$1.new" "$1"
+}
+
+# put_safely FILE: as put, and still there after the power fails.
+put_safely() {
+  cat >"$1.new"
+  sync "$1.new"
+  mv -f "$1.new" "$1"
+}
+
+# Sets digest; '-' where there is no such file.
+read_digest() {
+  digest=-
+  [ -f "$1" ] || return 0
+  digest=$(sha256sum <"$1")
+  digest=${digest%% *}
+}

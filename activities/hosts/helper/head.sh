@@ -1,0 +1,73 @@
+#!/bin/sh
+# redisforge-host: the one program that changes a host for RedisForge. `redisforge-host help` explains every verb.
+#
+# How it keeps its promises:
+# - check and effect are one command under one lock: a caller whose token is older than the record is refused before anything happens;
+# - every effect is looked for first, so that asking again changes nothing, and is written to the journal in the same command;
+# - a file appears whole or not at all: written beside, synced, renamed.
+#
+# POSIX sh with the tools in $TOOLS. Values are passed between functions in named variables: a command substitution costs a process, and
+# an operation waits for this program hundreds of times.
+#
+# shellcheck disable=SC3045 # ulimit -n and -H: every sh of Linux has them
+set -eu
+umask 077
+
+TAB=$(printf '\t')
+TOOLS='flock sha256sum base64 setsid sync mktemp mv rm mkdir chmod stat date awk df ls tail sleep uname'
+
+# Exit codes besides 0 (done) and 1 (failed); activities/hosts/refusals.ts knows the same numbers.
+USAGE=2
+FENCED=10
+LOCKED=11
+FOREIGN=12
+BUSY=13
+WONT_START=14
+PORT_TAKEN=15
+TOO_SLOW=16
+NOT_NOW=17
+BAD_INSTRUCTIONS=18
+
+help() {
+  cat <<'HELP'
+usage: redisforge-host [--root DIR] [TOKEN] VERB ...
+
+  --root DIR   the folder that everything lives under; by default the one that this program was installed in
+  TOKEN        who acts; verbs marked * change the host and need one:
+                 --generation G --step S --attempt N   an operation (refused where its generation or attempt is not the newest)
+                 --by-hand NAME                        a person; allowed only while no operation holds the host, or with --force
+
+Looking
+  show                         the record of this host and its nodes
+  survey server=PROGRAM address=IP nofile=N [PORT ...]
+                               the same, with an exam of the machine before it
+  node status PORT             absent, running PID, stopped, or exited CODE TIME
+  node log PORT [LINES]        the end of a node's log
+  job status NAME              its state and the end of its output
+  journal [LINES]              what was changed here: time, generation, step, attempt, effect, detail
+  help                         this text
+
+Changing
+  lease take KEY=VALUE ...     claim this host for a cluster and an operation (keys: cluster uid generation server workflow run
+                               operation actor since sha256, and break=RUN to take over the unreleased lease of that run)
+* lease release                give the host free for the next operation
+* identities PORT=ID ...       note which Redis ID each node has
+* ensure                       folders and files from instructions on stdin, one a line, ended by a line `end`:
+                                 folder MODE PATH
+                                 file MODE SHA256 PATH BASE64         (PATH is below the root)
+* node start PORT ADDRESS NOFILE WAIT_MS
+                               start it where it does not run, wait until it listens on its port and its bus port
+* node stop PORT WAIT_MS       SIGTERM, then wait; never SIGKILL
+* node remove PORT keep|delete take a stopped node away; `keep` leaves its data and log folders
+* host release keep|delete     take RedisForge off this host; `keep` leaves the record (and data that was kept)
+* job start NAME -- COMMAND [ARGUMENT ...]
+                               run it detached, once: a job that runs or has ended is not started again
+* job stop NAME WAIT_MS        SIGTERM, then wait
+* job clean NAME               forget an ended job and its output
+
+Exit codes
+  0 done   1 failed   2 bad usage   10 fenced: the token is old   11 another operation holds the host
+  12 the host belongs to another cluster   13 the lock was busy for too long   14 the node ended while starting
+  15 a port is taken   16 not within the time given   17 not in this state   18 the instructions were damaged on the way
+HELP
+}

@@ -1,0 +1,107 @@
+survey() {
+  server='' address='' nofile=0
+  while [ $# -gt 0 ]; do
+    case $1 in
+      server=*) server=${1#*=} ;;
+      address=*) address=${1#*=} ;;
+      nofile=*) nofile=${1#*=} ;;
+      *) break ;;
+    esac
+    shift
+  done
+  say_exam
+  say_record
+  say_nodes "$address" "$@"
+  say end
+}
+
+say_exam() {
+  # First, as the caller compares it with its own clock. Without milliseconds the middle of the second is the best guess.
+  clock=$(date +%s%3N)
+  case $clock in *[!0-9]*) clock=$(date +%s)500 ;; esac
+  say clock "$clock"
+  read -r hostname </proc/sys/kernel/hostname
+  say hostname "$hostname"
+  PRETTY_NAME=unknown
+  # shellcheck source=/dev/null
+  [ ! -r /etc/os-release ] || . /etc/os-release
+  say os "$PRETTY_NAME"
+  say arch "$(uname -m)"
+  awk '
+    $1 == "processor" { cpus++ }
+    $1 == "MemTotal:" { total = $2 * 1024 }
+    $1 == "MemAvailable:" { available = $2 * 1024 }
+    END { printf "cpus\t%d\nmemory\t%.0f\t%.0f\n", cpus, total, available }' /proc/cpuinfo /proc/meminfo
+  say_root
+  # A hard limit may still be raised by root: what counts is whether the wanted one can be set.
+  limit=$(ulimit -Hn)
+  [ "$limit" != unlimited ] || limit=1048576
+  [ "$nofile" -le "$limit" ] || ! (ulimit -n "$nofile") 2>/dev/null || limit=$nofile
+  say nofile "$limit"
+  for tool in $TOOLS; do
+    command -v "$tool" >/dev/null 2>&1 || say missing "$tool"
+  done
+  [ -z "$server" ] || ! version=$("$server" --version 2>/dev/null) || say server "$version"
+}
+
+# The root may not be there yet: then its nearest folder decides.
+say_root() {
+  nearest=$root
+  while [ ! -e "$nearest" ]; do
+    nearest=${nearest%/*}
+    [ -n "$nearest" ] || nearest=/
+  done
+  say disk "$(df -Pk "$nearest" | awk 'NR == 2 { printf "%.0f", $4 * 1024 }')"
+  [ -d "$nearest" ] || say root "$nearest is not a folder"
+  [ ! -d "$nearest" ] || [ -w "$nearest" ] || say root "$nearest cannot be written by this user"
+}
+
+# say_nodes ADDRESS PORT...
+say_nodes() {
+  address=$1
+  shift
+  [ $# -gt 0 ] || return 0
+  both=''
+  for port; do both="$both $port $((port + 10000))"; done
+  # shellcheck disable=SC2086
+  read_listening "${address:-0.0.0.0}" $both
+  for node; do
+    home="$root/nodes/$node"
+    node_status "$node"
+    say_taken "$node" "$unit_pid"
+    for file in "$home"/data/* "$home"/data/.[!.]*; do
+      [ ! -e "$file" ] || say data "$node" "${file##*/}"
+    done
+  done
+  say_digests "$@"
+}
+
+# say_digests PORT...: one process for all files of all nodes.
+say_digests() {
+  count=$#
+  for node; do
+    for file in redis.conf users.acl service; do
+      [ ! -f "$root/nodes/$node/$file" ] || set -- "$@" "$root/nodes/$node/$file"
+    done
+  done
+  shift "$count"
+  [ $# -gt 0 ] || return 0
+  sha256sum "$@" | while read -r digest file; do
+    home=${file%/*}
+    say digest "${home##*/}" "${file##*/}" "$digest"
+  done
+}
+
+show() {
+  set --
+  for home in "$root"/nodes/*; do
+    [ ! -d "$home" ] || set -- "$@" "${home##*/}"
+  done
+  say_record
+  say_nodes 0.0.0.0 "$@"
+}
+
+journal() {
+  want_number LINES "$1"
+  [ ! -f "$record/journal" ] || tail -n "$1" "$record/journal"
+}

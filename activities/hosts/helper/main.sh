@@ -1,0 +1,94 @@
+# The first word is the verb's second one, as in `node start`; `:` and the number of words after it decide.
+
+lease() {
+  verb=$1
+  shift
+  case $verb:$# in
+    take:*) lease_take "$@" ;;
+    release:0) lease_release ;;
+    *) usage "there is no verb lease $verb with $# words" ;;
+  esac
+}
+
+node() {
+  verb=$1
+  shift
+  [ $# -eq 0 ] || want_number PORT "$1"
+  case $verb:$# in
+    start:4) node_start "$@" ;;
+    stop:2) node_stop "$@" ;;
+    remove:2) node_remove "$@" ;;
+    status:1) node_status "$@" ;;
+    log:1) node_log "$1" 100 ;;
+    log:2) node_log "$@" ;;
+    *) usage "there is no verb node $verb with $# words" ;;
+  esac
+}
+
+job() {
+  verb=$1
+  shift
+  [ $# -eq 0 ] || want_name "$1"
+  case $verb:$# in
+    start:[012]) usage 'job start takes a name, then -- and the command' ;;
+    start:*) job_start "$@" ;;
+    stop:2) job_stop "$@" ;;
+    status:1) job_status "$@" ;;
+    clean:1) job_clean "$@" ;;
+    *) usage "there is no verb job $verb with $# words" ;;
+  esac
+}
+
+main() {
+  root='' by_hand='' forced='' token_generation='' token_step='' token_attempt=''
+  while [ $# -gt 0 ]; do
+    case $1 in
+      --force) forced=yes && shift && continue ;;
+      --root) root=${2-} ;;
+      --by-hand) by_hand=${2-} ;;
+      --generation) token_generation=${2-} ;;
+      --step) token_step=${2-} ;;
+      --attempt) token_attempt=${2-} ;;
+      *) break ;;
+    esac
+    [ $# -ge 2 ] || usage "$1 needs a value"
+    shift 2
+  done
+  if [ -n "$token_generation" ]; then
+    want_number --generation "$token_generation"
+    want_number --attempt "$token_attempt"
+    case $token_step in '' | .* | *[!A-Za-z0-9._:/-]*) usage "'$token_step' is no name for a step" ;; esac
+  fi
+  verb=${1-help}
+  [ $# -eq 0 ] || shift
+  if [ "$verb" = help ]; then
+    help
+    return
+  fi
+  if [ -z "$root" ]; then
+    root=${0%/bin/*}
+    [ "$root" != "$0" ] || usage 'say which --root'
+  fi
+  record="$root/record"
+  case $verb:$# in
+    show:0) show ;;
+    survey:*) survey "$@" ;;
+    journal:0) journal 1000 ;;
+    journal:1) journal "$1" ;;
+    lease:[1-9]*) lease "$@" ;;
+    identities:[1-9]*) identities "$@" ;;
+    ensure:0) ensure ;;
+    node:[1-9]*) node "$@" ;;
+    job:[1-9]*) job "$@" ;;
+    host:2)
+      [ "$1" = release ] || usage "there is no verb host $1"
+      host_release "$2"
+      ;;
+    supervise:4) supervise "$@" ;;
+    *) usage "there is no verb $verb with $# words" ;;
+  esac
+}
+
+main "$@"
+# Under `sh -s` the rest of stdin would be read as commands.
+exit 0

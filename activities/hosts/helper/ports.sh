@@ -1,0 +1,46 @@
+# Sets listening to `PORT INODE` lines: sockets in the way of ADDRESS and each PORT. Read from /proc/net, as `ss` may be missing. The kernel
+# writes an IPv4 address as four bytes in the machine's order; for an IPv6 address every IPv6 listener on the port counts.
+read_listening() {
+  address=$1
+  shift
+  tables=/proc/net/tcp
+  [ ! -r /proc/net/tcp6 ] || tables="$tables /proc/net/tcp6"
+  # shellcheck disable=SC2086
+  listening=$(awk -v address="$address" -v ports="$*" '
+    BEGIN {
+      hex = "none"
+      if (split(address, byte, ".") == 4) hex = sprintf("%02X%02X%02X%02X", byte[4], byte[3], byte[2], byte[1])
+      count = split(ports, list, " ")
+      for (i = 1; i <= count; i++) wanted[sprintf("%04X", list[i])] = list[i]
+    }
+    $4 == "0A" {
+      split($2, place, ":")
+      ip = place[1]
+      mine = ip ~ /^0+$/ || ip == hex || ip == "0000000000000000FFFF0000" hex || (hex == "none" && length(ip) == 32)
+      if (mine && place[2] in wanted) print wanted[place[2]], $10
+    }' $tables)
+}
+
+# Sets owner: who holds the socket, as far as this user may see.
+# shellcheck disable=SC2012 # find has no -lname everywhere, and the names are ours to expect
+read_owner() {
+  pid=$(ls -l /proc/[0-9]*/fd 2>/dev/null | awk -v socket="socket:[$1]" '
+    /^\/proc/ { split($1, part, "/"); pid = part[3] }
+    $NF == socket { print pid; exit }') || :
+  owner='another process (not visible to this user)'
+  [ -z "$pid" ] || { read -r name <"/proc/$pid/comm" && owner="$name (pid $pid)"; } 2>/dev/null || :
+}
+
+# say_taken PORT_OF_NODE OWN_PID: one line for each listener in $listening on this node's two ports that is not the node itself.
+say_taken() {
+  own=''
+  [ "$2" = - ] || own=$(ls -l "/proc/$2/fd" 2>/dev/null) || :
+  while read -r port inode; do
+    [ "$port" = "$1" ] || [ "$port" = "$(($1 + 10000))" ] || continue
+    case $own in *"socket:[$inode]"*) continue ;; esac
+    read_owner "$inode"
+    say taken "$1" "$port" "$owner"
+  done <<LISTENING
+$listening
+LISTENING
+}
