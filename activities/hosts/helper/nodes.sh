@@ -39,10 +39,8 @@ await_listening() {
   done
 }
 
-# The supervisor may need a moment to note how it ended.
 refuse_ended() {
-  deadline_in 1000
-  while [ "$unit" = lost ] && nap; do read_unit "$1/run"; done
+  await_note "$1/run"
   say_log "$1"
   refuse "$WONT_START" "$unit_code"
 }

@@ -76,6 +76,13 @@ ask_to_stop() {
   effect "$2" "$3 pid $unit_pid"
 }
 
+# After read_unit: a supervisor needs a moment to note how its process ended, and must not write into a folder that is taken away.
+await_note() {
+  case $unit in absent | running) return 0 ;; esac
+  deadline_in 1000
+  while [ "$unit_code" = - ] && nap; do read_unit "$1"; done
+}
+
 # await_end FOLDER WAIT_MS
 await_end() {
   deadline_in "$2"
@@ -84,4 +91,5 @@ await_end() {
     nap || refuse "$TOO_SLOW" "$unit_pid"
     read_unit "$1"
   done
+  await_note "$1"
 }

@@ -4,6 +4,7 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { hostHelper } from '../../../activities/hosts/helper.js';
+import { until } from '../../support/until.js';
 
 export interface Ran {
   readonly code: number | null;
@@ -35,7 +36,11 @@ export async function helperHost(): Promise<HelperHost> {
     read,
     act: (words, stdin) => run([...token(), ...words], stdin),
     journal: async () => fields(await read('record/journal')),
-    remove: () => rm(root, { recursive: true, force: true }),
+    remove: async () => {
+      // A supervisor may still be noting how its process ended.
+      await until('nothing runs there', async () => (await runProgram('pgrep', ['-f', root], '')).code === 1);
+      await rm(root, { recursive: true });
+    },
   };
 }
 
