@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { examRefusals, versionProblem } from '../../domain/exam.js';
-import type { HostExam, HostRecord, HostSurvey } from '../../domain/survey.js';
+import type { HostExam, HostRecord, HostSurvey, NodeSurvey } from '../../domain/survey.js';
 import { specOf } from '../support/spec.js';
 import { surveyOf } from '../support/survey.js';
 
@@ -8,8 +8,12 @@ const spec = specOf();
 
 const { exam, record: bare, nodes } = surveyOf('h1');
 const ours: HostRecord = { ...bare, cluster: { name: spec.name, uid: spec.uid } };
-const [node] = nodes;
-if (node === undefined) throw new Error('the survey has no node');
+const node = onlyNode(nodes);
+
+function onlyNode([first]: readonly NodeSurvey[]): NodeSurvey {
+  if (first === undefined) throw new Error('the survey has no node');
+  return first;
+}
 
 function refusals(change: Partial<HostExam>, survey: Partial<HostSurvey> = {}) {
   const whole = { host: 'h1', record: bare, nodes: [node], ...survey, exam: { ...exam, ...change } };
