@@ -2,10 +2,10 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { form, type Formed } from '../../../activities/redis/form.js';
 import { observe } from '../../../activities/redis/observe.js';
 import { wantedSettings } from '../../../config/settings.js';
-import { ForgeError } from '../../../domain/errors.js';
 import { expectationOf } from '../../../domain/expectation.js';
 import { judge } from '../../../domain/judge.js';
 import { place, type Placement } from '../../../domain/placement.js';
+import { failureOf } from '../../support/failure.js';
 import { type RedisNodes, startRedisNodes } from '../../support/redis-nodes.js';
 import { startRedis } from '../../support/redis-server.js';
 import { until } from '../../support/until.js';
@@ -95,15 +95,6 @@ async function knownBy(name: string): Promise<number> {
   return String(await nodes.admin(name, 'CLUSTER', 'NODES'))
     .split('\n')
     .filter((line) => line !== '' && !line.includes('handshake')).length;
-}
-
-async function refusal(attempt: Promise<unknown>): Promise<ForgeError> {
-  const error = await attempt.then(
-    () => new Error('it was not refused'),
-    (reason: unknown) => reason,
-  );
-  expect(error).toBeInstanceOf(ForgeError);
-  return error as ForgeError;
 }
 
 describe('form', () => {
@@ -231,7 +222,7 @@ describe('form', () => {
     await until('a write', async () => (await nodes.admin(name, 'SET', '{slot}1', 'theirs')) === 'OK');
     await nodes.admin(name, 'CONFIG', 'SET', 'cluster-require-full-coverage', 'yes');
 
-    const error = await refusal(formNow());
+    const error = await failureOf(formNow());
     expect(error.type).toBe('Refused');
     expect(error.text.what).toContain(`${name} (ID ${await idOf(name)}) holds 1 keys`);
     for (const other of names) expect(await knownBy(other)).toBe(1);
@@ -244,7 +235,7 @@ describe('form', () => {
       const [name = ''] = names;
       await nodes.admin(name, 'CLUSTER', 'MEET', stranger.address, stranger.port);
       await until('the meeting', async () => (await knownBy(name)) === 2);
-      const error = await refusal(formNow());
+      const error = await failureOf(formNow());
       expect(error.type).toBe('Refused');
       expect(error.text.what).toMatch(
         new RegExp(`${name} .* belongs to a cluster with 127.0.0.1:${stranger.port} \\([0-9a-f]{40}\\)`),
@@ -260,7 +251,7 @@ describe('form', () => {
     nodes.servers.get(last)?.freeze();
     try {
       const spec = { ...nodes.spec, timings: { ...nodes.spec.timings, redisCommandMs: 200 } };
-      const error = await refusal(form({ spec, ...plan }, { secrets: nodes.secrets }));
+      const error = await failureOf(form({ spec, ...plan }, { secrets: nodes.secrets }));
       expect(error.type).toBe('NodeUnreachable');
       expect(error.text.what).toContain(`${last} does not do what it is asked (timeout`);
       expect(String(await nodes.admin(first, 'CONFIG', 'GET', 'cluster-node-timeout'))).toContain('5000');
@@ -275,7 +266,7 @@ describe('form', () => {
     await nodes.admin(replica, 'CONFIG', 'SET', 'masterauth', 'not-the-secret');
     try {
       const spec = { ...nodes.spec, timings: { ...nodes.spec.timings, formMs: 1500 } };
-      const error = await refusal(form({ spec, ...plan }, { secrets: nodes.secrets }));
+      const error = await failureOf(form({ spec, ...plan }, { secrets: nodes.secrets }));
       expect(error.type).toBe('NotReached');
       expect(error.text.what).toContain(`${replica} has no replication link`);
       expect(error.text.left).toContain(`${replica} replicates`);

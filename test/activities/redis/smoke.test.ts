@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { form } from '../../../activities/redis/form.js';
 import { smoke } from '../../../activities/redis/smoke.js';
-import { ForgeError } from '../../../domain/errors.js';
 import { place } from '../../../domain/placement.js';
 import type { ClusterSpec } from '../../../domain/spec.js';
+import { failureOf } from '../../support/failure.js';
 import { type RedisNodes, startRedisNodes } from '../../support/redis-nodes.js';
 
 let nodes: RedisNodes;
@@ -25,15 +25,6 @@ function withKeys(keys: string): ClusterSpec {
 async function keysLeft(): Promise<number> {
   const sizes = await Promise.all([...nodes.servers.keys()].map((name) => nodes.admin(name, 'DBSIZE')));
   return sizes.reduce<number>((sum, size) => sum + Number(size), 0);
-}
-
-async function failure(attempt: Promise<unknown>): Promise<ForgeError> {
-  const error = await attempt.then(
-    () => new Error('it did not fail'),
-    (reason: unknown) => reason,
-  );
-  expect(error).toBeInstanceOf(ForgeError);
-  return error as ForgeError;
 }
 
 describe('smoke', () => {
@@ -60,18 +51,18 @@ describe('smoke', () => {
   });
 
   it('refuses where no key may be written, before it asks anyone', async () => {
-    const error = await failure(run(withKeys('%R~orders:*')));
+    const error = await failureOf(run(withKeys('%R~orders:*')));
     expect(error.type).toBe('Refused');
     expect(error.text.what).toContain('%R~orders:*');
   });
 
   it('fails by name where the application may not write, and where its secret is wrong', async () => {
-    const outside = await failure(run(withKeys('~other:*')));
+    const outside = await failureOf(run(withKeys('~other:*')));
     expect(outside.type).toBe('NodeAuthFailed');
     expect(outside.text.what).toMatch(/127\.0\.0\.1:\d+ .*NOPERM/);
 
     const secrets = { ...nodes.spec.secrets, app: nodes.spec.secrets.admin };
-    const wrong = await failure(run({ ...nodes.spec, secrets }));
+    const wrong = await failureOf(run({ ...nodes.spec, secrets }));
     expect(wrong.type).toBe('NodeAuthFailed');
     expect(wrong.message).not.toContain(nodes.password.admin);
     expect(await keysLeft()).toBe(0);
@@ -81,7 +72,7 @@ describe('smoke', () => {
     const [, server] = [...nodes.servers.values()];
     server?.freeze();
     try {
-      const error = await failure(run({ ...nodes.spec, timings: { ...nodes.spec.timings, redisCommandMs: 300 } }));
+      const error = await failureOf(run({ ...nodes.spec, timings: { ...nodes.spec.timings, redisCommandMs: 300 } }));
       expect(error.type).toBe('NodeUnreachable');
       expect(error.text.what).toContain(`127.0.0.1:${server?.port}`);
     } finally {
