@@ -260,6 +260,7 @@ const CASES: readonly Case[] = [
         role: 'master',
         offset: 1,
         replicas: [
+          { address: '10.0.0.6', port: 6379, state: 'online', offset: 1 },
           { address: '10.0.9.9', port: 6379, state: 'online', offset: 1 },
           { address: '10.0.9.9', port: 0, state: 'online', offset: 1 },
         ],
@@ -475,6 +476,12 @@ describe('judge', () => {
     });
     expect(nodes[1]).toMatchObject({ role: 'master', slots: [[5461, 10921]], lagBytes: null, keys: 10 });
     expect(nodes[3]).toMatchObject({ id: idOf(4), role: 'replica', masterId: idOf(2), keys: null, answered: false });
+  });
+
+  it('takes no member for a stranger that its master sees by another address', () => {
+    const replicas = [{ address: '192.168.0.6', port: 6379, state: 'online', offset: 1 }];
+    const observation = withNode(sound, 1, { replication: { role: 'master', offset: 100, replicas } });
+    expect(findingsOf({ observation })).toEqual([]);
   });
 
   it('never reports a negative lag', () => {
