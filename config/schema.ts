@@ -172,7 +172,7 @@ const timings = section({
   start: duration.prefault('30s'),
   form: duration.prefault('60s'),
   poll: duration.prefault('100ms'),
-  heartbeat: duration.prefault('10s'),
+  heartbeat: duration.prefault('5s'),
   hostParallelism: whole(1, 256, 'a number of hosts').prefault(8),
 });
 

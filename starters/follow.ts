@@ -23,15 +23,18 @@ export async function follow(handle: WorkflowHandle<typeof applyClusterWorkflow>
     process.once('SIGINT', () => resolve({ ended: false }));
   });
   const screen = new Screen(io);
-  const looking = new AbortController();
-  const ended = awaitReport(handle).then((report): Followed => ({ ended: true, report }));
-  const watching = watch(handle, screen, looking.signal);
+  const leaving = new AbortController();
+  const ended = handle.client
+    .withAbortSignal(leaving.signal, () => awaitReport(handle))
+    .then((report): Followed => ({ ended: true, report }));
+  const watching = watch(handle, screen, leaving.signal);
   try {
     const followed = await Promise.race([ended, detach]);
     if (followed.ended) screen.show(followed.report.steps, 'report');
     return followed;
   } finally {
-    looking.abort();
+    // No question may outlive the connection, which the caller closes next.
+    leaving.abort();
     await watching;
     screen.clear();
   }
@@ -56,17 +59,16 @@ async function watch(
   }
 }
 
-/** `undefined` where no worker answers in time: the run itself is not troubled by that. */
+/** `undefined` where no worker answers in time: the run itself is not troubled by that. Nothing of the question outlives its answer. */
 async function ask(
   handle: WorkflowHandle<typeof applyClusterWorkflow>,
   signal: AbortSignal,
 ): Promise<Progress | undefined> {
-  const answered = new AbortController();
-  const unanswered = pause(SILENCE_IS_NEWS_MS, AbortSignal.any([signal, answered.signal])).then(() => undefined);
+  const enough = AbortSignal.any([signal, AbortSignal.timeout(SILENCE_IS_NEWS_MS)]);
   try {
-    return await Promise.race([handle.query(progressQuery).catch(() => undefined), unanswered]);
-  } finally {
-    answered.abort();
+    return await handle.client.withAbortSignal(enough, () => handle.query(progressQuery));
+  } catch {
+    return undefined;
   }
 }
 

@@ -9,7 +9,7 @@ export async function withLocalActivities<T>(
   env: NodeJS.ProcessEnv,
   use: (activities: ForgeActivities) => Promise<T>,
 ): Promise<T> {
-  const ssh = createSshPool();
+  const ssh = createSshPool({ agentSocket: env['SSH_AUTH_SOCK'] });
   try {
     return await use(
       createActivities({ ssh, secrets: createSecretResolver({ env, machine: hostname() }), helper: hostHelper() }),

@@ -35,7 +35,7 @@ export async function runWorker({ env, log, ready, interceptors = [] }: WorkerOp
   });
   const { connection, namespace, address, server } = await connectWorker(env);
   const machine = hostname();
-  const ssh = createSshPool();
+  const ssh = createSshPool({ agentSocket: env['SSH_AUTH_SOCK'] });
   try {
     await ensureSearchAttributes({ connection, namespace });
     const worker = await Worker.create({

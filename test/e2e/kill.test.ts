@@ -2,7 +2,7 @@ import { Client, Connection } from '@temporalio/client';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { operationWorkflowId } from '../../domain/ids.js';
 import type { NodeStatus } from '../../domain/verdict.js';
-import { type Failpoint, type JournalEntry, openStage, type Stage } from '../support/e2e.js';
+import { type Failpoint, type JournalEntry, openStage, type Process, type Stage } from '../support/e2e.js';
 import { until } from '../support/until.js';
 
 const temporalAddress = inject('temporalAddress');
@@ -61,23 +61,44 @@ describe('apply survives', () => {
     expect(effectsOf(await stage.journal())).toEqual(undisturbed.effects);
   }
 
-  const points: Failpoint[] = [
-    { when: 'before', activity: 'takeLease', call: 3 },
-    { when: 'after', activity: 'takeLease', call: 6 },
-    { when: 'after', activity: 'placeNode', call: 2 },
-    { when: 'before', activity: 'startNode', call: 4 },
-    { when: 'after', activity: 'startNode', call: 3 },
-    { when: 'before', activity: 'formCluster', call: 1 },
-    { when: 'after', activity: 'formCluster', call: 1 },
-    { when: 'after', activity: 'smokeTest', call: 1 },
-    { when: 'before', activity: 'releaseLease', call: 2 },
+  const at = (when: Failpoint['when'], activity: string, call = 1): Failpoint => ({ when, activity, call });
+  const killings: { points: readonly Failpoint[] }[] = [
+    {
+      points: [
+        at('before', 'surveyHost', 2),
+        at('before', 'takeLease', 3),
+        at('after', 'takeLease', 6),
+        at('after', 'prepareHost', 2),
+      ],
+    },
+    {
+      points: [
+        at('after', 'placeNode', 2),
+        at('before', 'startNode', 4),
+        at('after', 'startNode', 2),
+        at('before', 'formCluster'),
+      ],
+    },
+    {
+      points: [
+        at('after', 'formCluster'),
+        at('after', 'recordIdentities', 2),
+        at('after', 'smokeTest'),
+        at('before', 'releaseLease', 2),
+      ],
+    },
   ];
 
-  it.each(points)('kill -9 of the worker $when the effect of $activity, call $call', async (point) => {
-    const doomed = await stage.startWorker(point);
+  it.each(killings)('kill -9 of one worker after the other, in one run: $points', async ({ points }) => {
+    const [first, ...further] = points;
+    if (first === undefined) throw new Error('no point');
+    let doomed = await stage.startWorker(first);
     const applying = stage.apply();
-    await doomed.exited;
-    expect(doomed.child.signalCode, doomed.output()).toBe('SIGKILL');
+    for (const point of further) {
+      await fallen(doomed);
+      doomed = await stage.startWorker(point);
+    }
+    await fallen(doomed);
     const heir = await stage.startWorker();
     const { exitCode, report, stderr } = await applying;
     expect(exitCode, stderr).toBe(0);
@@ -87,6 +108,12 @@ describe('apply survives', () => {
     heir.kill('SIGKILL');
     await heir.exited;
   });
+
+  /** The failpoint was hit: the worker is gone by its own hand, not by an error of its own. */
+  async function fallen(worker: Process): Promise<void> {
+    await worker.exited;
+    expect(worker.child.signalCode, worker.output()).toBe('SIGKILL');
+  }
 
   it('kill -9 of the worker after a step was reported', async () => {
     const doomed = await stage.startWorker();

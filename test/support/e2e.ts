@@ -1,7 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { readFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { parseDocument } from 'yaml';
 import { loadSpec } from '../../config/load.js';
 import { findEngine, writeLabSpec } from '../../lab/spec.js';
 import type { OperationReport } from '../../domain/operation.js';
@@ -99,6 +100,7 @@ export async function openStage({
   };
   const engine = await findEngine(process.env['PATH'] ?? '');
   await writeLabSpec({ lab, driver: lab.driver, engine, cluster: { name, nodeTimeoutMs }, path: specFile });
+  await quicken(specFile);
   const { spec } = await loadSpec({ path: specFile, env });
   const workers: Process[] = [];
   return {
@@ -114,6 +116,13 @@ export async function openStage({
       await lab.down();
     },
   };
+}
+
+/** A dead worker is noticed by the missing heartbeat: the tests kill many. */
+async function quicken(specFile: string): Promise<void> {
+  const document = parseDocument(await readFile(specFile, 'utf8'));
+  document.setIn(['timings', 'heartbeat'], '1s');
+  await writeFile(specFile, document.toString());
 }
 
 function handsOf({ specFile, env, workers }: { specFile: string; env: NodeJS.ProcessEnv; workers: Process[] }): Hands {
