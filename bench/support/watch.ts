@@ -1,16 +1,18 @@
+import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { withNode } from '../../activities/redis/connection.js';
 import { FormingNodes } from '../../activities/redis/forming-nodes.js';
 import type { SecretResolver } from '../../config/secrets.js';
 import { planFormation } from '../../domain/formation.js';
 import { keySlot } from '../../domain/key-slot.js';
-import { declaredNodes } from '../../domain/nodes.js';
+import { type DeclaredNode, declaredNodes } from '../../domain/nodes.js';
 import { place } from '../../domain/placement.js';
 import type { SlotRange } from '../../domain/slots.js';
 import type { ClusterSpec } from '../../domain/spec.js';
 import { userName } from '../../domain/users.js';
 
 const POLL_MS = 10;
+const LISTEN_POLL_MS = 50;
 const DEADLINE_MS = 60_000;
 
 export interface Times {
@@ -30,6 +32,7 @@ type Seen = Awaited<ReturnType<FormingNodes['look']>>;
 /** The same eyes for both sides: looks every 10 ms until the cluster is formed, whoever forms it. Times are from the call on. */
 export async function watchForming(watched: Watched): Promise<Times> {
   const startedAt = performance.now();
+  await Promise.all(declaredNodes(watched.spec).map(untilItListens));
   const eyes = new FormingNodes(watched.spec, await watched.secrets(watched.spec.secrets.operator.current));
   const wanted = place(watched.spec);
   let writableMs: number | undefined;
@@ -47,6 +50,26 @@ export async function watchForming(watched: Watched): Promise<Times> {
   } finally {
     eyes.close();
   }
+}
+
+/** Bare hosts have nothing to be asked yet; to ask them all the same would take the processor from those who are at work. */
+async function untilItListens({ address, port }: DeclaredNode): Promise<void> {
+  const end = performance.now() + DEADLINE_MS;
+  while (!(await takesConnections(address, port))) {
+    if (performance.now() > end) throw new Error(`nothing listens on ${address}:${port}`);
+    await sleep(LISTEN_POLL_MS);
+  }
+}
+
+function takesConnections(host: string, port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect({ host, port });
+    const end = (listens: boolean) => {
+      socket.destroy();
+      resolve(listens);
+    };
+    socket.once('connect', () => end(true)).once('error', () => end(false));
+  });
 }
 
 async function takesWrites(watched: Watched, seen: Seen): Promise<boolean> {
