@@ -18,7 +18,6 @@ interface ExamInput {
 export function examRefusals({ spec, survey }: ExamInput): Refusal[] {
   const { host, exam } = survey;
   const ofHost: (Problem | null)[] = [
-    foreignCluster({ spec, survey }),
     missingTools(exam),
     rootProblem(exam),
     versionProblem({ spec, exam }),
@@ -27,7 +26,8 @@ export function examRefusals({ spec, survey }: ExamInput): Refusal[] {
     clockProblem(exam),
   ];
   return [
-    ...ofHost.flatMap((problem) => (problem === null ? [] : [{ host, ...onHost(host, problem) }])),
+    ...foreignCluster({ spec, survey }),
+    ...ofHost.flatMap((problem) => (problem === null ? [] : [onHost(host, problem)])),
     ...survey.nodes.flatMap((node) => nodeRefusals(survey, node)),
   ];
 }
@@ -37,17 +37,20 @@ interface Problem {
   readonly next: string;
 }
 
-function onHost(host: string, { what, next }: Problem): Problem {
-  return { what: `Host ${host} ${what}.`, next };
+function onHost(host: string, { what, next }: Problem): Refusal {
+  return { host, what: `Host ${host} ${what}.`, next };
 }
 
-function foreignCluster({ spec, survey }: ExamInput): Problem | null {
+/** Refuses a host whose record says that it is another cluster's. */
+export function foreignCluster({ spec, survey }: ExamInput): Refusal[] {
   const { cluster } = survey.record;
-  if (cluster === null || cluster.uid === spec.uid) return null;
-  return {
-    what: `belongs to cluster ${cluster.name} (uid ${cluster.uid}), not to ${spec.name} (uid ${spec.uid})`,
-    next: "Use that cluster's spec, give this one another root folder on the host, or destroy that cluster first.",
-  };
+  if (cluster === null || cluster.uid === spec.uid) return [];
+  return [
+    onHost(survey.host, {
+      what: `belongs to cluster ${cluster.name} (uid ${cluster.uid}), not to ${spec.name} (uid ${spec.uid})`,
+      next: "Use that cluster's spec, give this one another root folder on the host, or destroy that cluster first.",
+    }),
+  ];
 }
 
 function missingTools({ missingTools }: HostExam): Problem | null {

@@ -4,7 +4,7 @@ import { tuningLeft } from './formation-tuning.js';
 import { settingDrift } from './judge-expectation.js';
 import { memoryProblems } from './memory.js';
 import { declaredNodes, type DeclaredNode } from './nodes.js';
-import { answering, type Observation } from './observation.js';
+import { type AnsweringNode, answering, type Observation } from './observation.js';
 import { place, type Placement } from './placement.js';
 import type { Drift, PlanBody, Refusal, Step } from './plan.js';
 import type { ClusterSpec } from './spec.js';
@@ -39,7 +39,7 @@ export function planApply(world: ApplyWorld): PlanBody {
       .flatMap(({ node, survey }) => nodeSteps(world, node, survey)),
   ]);
   const forming = formationStep(world, placement);
-  const drift = answering(world.observation).flatMap((node) => settingDrift(node, world));
+  const drift = answeringOurs(world).flatMap((node) => settingDrift(node, world));
   const working = [...perHost, ...forming.steps];
   const touchesNodes = working.some((step) => step.kind !== 'prepareHost');
   return {
@@ -50,7 +50,7 @@ export function planApply(world: ApplyWorld): PlanBody {
     refusals: [
       ...world.unsurveyed,
       ...placement.problems.map((what) => ({ what, next: 'Change zones or shape in the spec.' })),
-      ...world.surveys.flatMap((survey) => hostRefusals(spec, survey)),
+      ...spec.hosts.flatMap(({ name }) => hostRefusals(spec, hostSurvey(world, name))),
       ...forming.refusals,
       ...nodes.flatMap(({ node, survey }) => lockedOut(world, node, survey)),
     ],
@@ -59,13 +59,14 @@ export function planApply(world: ApplyWorld): PlanBody {
   };
 }
 
-function hostRefusals(spec: ClusterSpec, survey: HostSurvey): Refusal[] {
+function hostRefusals(spec: ClusterSpec, survey: HostSurvey | undefined): Refusal[] {
+  if (survey === undefined) return [];
   const memory = memoryProblems({ spec, host: survey.host, memoryBytes: survey.exam.memoryBytes });
   return [...examRefusals({ spec, survey }), ...memory];
 }
 
 function prepareSteps(world: ApplyWorld, host: string): Step[] {
-  const record = world.surveys.find((survey) => survey.host === host)?.record;
+  const record = hostSurvey(world, host)?.record;
   if (record === undefined || record.helperSha256 === world.helperSha256) return [];
   const why =
     record.helperSha256 === null ? 'bare: host helper, folders, record' : 'its host helper is of another version';
@@ -138,7 +139,7 @@ function fileDrift(world: ApplyWorld, node: DeclaredNode, survey: NodeSurvey | u
 function formationStep(world: ApplyWorld, placement: Placement): { steps: Step[]; refusals: readonly Refusal[] } {
   const { masters, replicas } = placement;
   const step: Step = { kind: 'formCluster', id: 'formCluster', masters, replicas };
-  const answered = answering(world.observation).filter(({ declared }) => declared);
+  const answered = answeringOurs(world);
   if (answered.length === 0) return { steps: everFormed(world) ? [] : [step], refusals: [] };
   const formation = planFormation({ wanted: { masters, replicas }, observation: world.observation });
   const complete = answered.length === declaredNodes(world.spec).length ? formation.settled : everFormed(world);
@@ -149,11 +150,20 @@ function formationStep(world: ApplyWorld, placement: Placement): { steps: Step[]
 /** Whether the hosts' records know every declared node as a member. */
 function everFormed(world: ApplyWorld): boolean {
   return world.spec.hosts.every((host) => {
-    const known = world.surveys.find((survey) => survey.host === host.name)?.record.identities ?? {};
+    const known = hostSurvey(world, host.name)?.record.identities ?? {};
     return host.nodes.every(({ port }) => known[String(port)] !== undefined);
   });
 }
 
+/** Members that the spec does not mention are findings of the verdict; a plan does nothing about them. */
+function answeringOurs({ observation }: ApplyWorld): AnsweringNode[] {
+  return answering(observation).filter(({ declared }) => declared);
+}
+
+function hostSurvey({ surveys }: ApplyWorld, name: string): HostSurvey | undefined {
+  return surveys.find(({ host }) => host === name);
+}
+
 function nodeSurvey(world: ApplyWorld, node: DeclaredNode): NodeSurvey | undefined {
-  return world.surveys.find((survey) => survey.host === node.host)?.nodes.find(({ port }) => port === node.port);
+  return hostSurvey(world, node.host)?.nodes.find(({ port }) => port === node.port);
 }

@@ -1,6 +1,7 @@
+import { foreignCluster } from './exam.js';
 import { declaredNodes, nodeName } from './nodes.js';
+import { type AnsweringNode, answering, type Observation, selfOf } from './observation.js';
 import type { DataDecision } from './operation.js';
-import { answering, type Observation } from './observation.js';
 import type { PlanBody, Refusal, Step } from './plan.js';
 import type { ClusterSpec } from './spec.js';
 import type { HostSurvey } from './survey.js';
@@ -16,16 +17,18 @@ export interface DestroyWorld {
 /** The steps that take a cluster away again. It refuses while there is data, unless the cluster was named once more. */
 export function planDestroy(world: DestroyWorld): PlanBody {
   const { spec, data } = world;
-  const ours = world.surveys.filter((survey) => survey.record.cluster?.uid === spec.uid);
+  const surveys = spec.hosts.flatMap(({ name }) => world.surveys.filter(({ host }) => host === name));
+  const ours = surveys.filter((survey) => survey.record.cluster?.uid === spec.uid);
+  const steps = ours.flatMap((survey) => hostSteps(world, survey));
   return {
     cluster: spec.name,
     uid: spec.uid,
     operation: 'destroy',
-    steps: ours.flatMap((survey) => hostSteps(world, survey)),
+    steps,
     refusals: [
       ...world.unsurveyed,
-      ...world.surveys.flatMap((survey) => foreign(spec, survey)),
-      ...dataRefusals(world),
+      ...surveys.flatMap((survey) => foreignCluster({ spec, survey })),
+      ...(steps.length === 0 ? [] : dataRefusals(world, ours)),
     ],
     drift: [],
     notes: data.folders === 'keep' ? ['Data folders stay on the hosts, with the record that says whose they are.'] : [],
@@ -55,30 +58,18 @@ function leavesSomething(node: HostSurvey['nodes'][number] | undefined, data: Da
   return files || node.service.state !== 'absent' || (data.folders === 'delete' && node.data.length > 0);
 }
 
-function foreign(spec: ClusterSpec, survey: HostSurvey): Refusal[] {
-  const { cluster } = survey.record;
-  if (cluster === null || cluster.uid === spec.uid) return [];
-  return [
-    {
-      host: survey.host,
-      what: `Host ${survey.host} belongs to cluster ${cluster.name} (uid ${cluster.uid}), not to ${spec.name} (uid ${spec.uid}).`,
-      next: 'Use the spec of that cluster, or another root folder for this one.',
-    },
-  ];
-}
-
-function dataRefusals({ spec, surveys, observation, data }: DestroyWorld): Refusal[] {
+function dataRefusals({ spec, observation, data }: DestroyWorld, ours: readonly HostSurvey[]): Refusal[] {
   if (data.confirmed) return [];
   const asked = answering(observation);
   const holding = asked
-    .filter((node) => node.role === 'master' && node.keys > 0)
+    .filter((node) => node.keys > 0 && !isCopy(node, asked))
     .map((node) => `${node.name}: ${node.keys} keys`);
-  const silent = surveys.flatMap(({ host, nodes }) =>
+  const silent = ours.flatMap(({ host, nodes }) =>
     nodes
       .filter((node) => node.data.length > 0 && !asked.some(({ host: h, port }) => h === host && port === node.port))
       .map((node) => `${nodeName(host, node.port)}: not running, its data folder is not empty`),
   );
-  const doomed = data.folders === 'delete' && surveys.some(({ nodes }) => nodes.some((node) => node.data.length > 0));
+  const doomed = data.folders === 'delete' && ours.some(({ nodes }) => nodes.some((node) => node.data.length > 0));
   const reasons = [...holding, ...silent, ...(doomed ? ['data folders would be deleted'] : [])];
   if (reasons.length === 0) return [];
   return [
@@ -87,4 +78,10 @@ function dataRefusals({ spec, surveys, observation, data }: DestroyWorld): Refus
       next: `Say the name once more to take it away all the same: --confirm ${spec.name}`,
     },
   ];
+}
+
+/** The keys of a replica are its master's, where that one still answers for them. */
+function isCopy(node: AnsweringNode, asked: readonly AnsweringNode[]): boolean {
+  const masterId = selfOf(node)?.masterId ?? null;
+  return masterId !== null && asked.some(({ id }) => id === masterId);
 }

@@ -96,6 +96,19 @@ export function withSilent(observation: Observation, n: number, silence: Silence
   }));
 }
 
+/** No node answers: nothing listens at their ports. */
+export function silentObservation(): Observation {
+  return NODES.reduce((seen, _, i) => withSilent(seen, i + 1, 'connection-refused'), soundObservation());
+}
+
+/** The same observation, with one more node that no spec declares. */
+export function withStranger(observation: Observation, change: Partial<AnsweringNode> = {}): Observation {
+  const [node] = soundObservation().nodes;
+  if (node?.answered !== true) throw new Error('there is no node that answers');
+  const endpoint = { name: '10.0.9.9:6379', host: '10.0.9.9', zone: null, address: '10.0.9.9', port: 6379 };
+  return { ...observation, nodes: [...observation.nodes, { ...node, ...endpoint, declared: false, ...change }] };
+}
+
 /** The same observation, with what `viewer` says of `member` (both from 1) changed; `null` makes it unknown there. */
 export function withEntry(
   observation: Observation,
