@@ -9,7 +9,7 @@ const node: { environment: 'node'; pool: 'forks'; execArgv: string[] } = {
 export default defineConfig({
   test: {
     projects: [
-      { test: { ...node, name: 'domain', include: ['test/domain/**/*.test.ts', 'test/config/**/*.test.ts'] } },
+      { test: { ...node, name: 'domain', include: ['test/{domain,config,checks}/**/*.test.ts'] } },
       {
         test: {
           ...node,
