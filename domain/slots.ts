@@ -19,18 +19,6 @@ export function compactRanges(ranges: readonly SlotRange[]): SlotRange[] {
   return merged;
 }
 
-/** The slots that none of the given ranges covers. */
-export function uncovered(ranges: readonly SlotRange[]): SlotRange[] {
-  const holes: SlotRange[] = [];
-  let next = 0;
-  for (const [from, to] of compactRanges(ranges)) {
-    if (from > next) holes.push([next, from - 1]);
-    next = to + 1;
-  }
-  if (next < SLOT_COUNT) holes.push([next, SLOT_COUNT - 1]);
-  return holes;
-}
-
 /** Contiguous shares for `masters` masters, in order; sizes differ by one at the most. */
 export function evenShares(masters: number): SlotRange[] {
   return Array.from({ length: masters }, (_, i) => {

@@ -19,7 +19,7 @@ const stackState = z.strictObject({ pid: z.int(), address: z.string(), uiUrl: z.
 export type StackState = z.infer<typeof stackState>;
 
 /** Where a dev stack keeps its database, its logs and what it says of itself. */
-export function stackFiles(dir: string) {
+function stackFiles(dir: string) {
   return {
     state: join(dir, 'dev.json'),
     log: join(dir, 'dev.log'),

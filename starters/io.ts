@@ -59,7 +59,7 @@ export function action<Args extends unknown[]>(io: CliIo, run: (...args: Args) =
   };
 }
 
-export function sayFailure(io: CliIo, error: ForgeError): void {
+function sayFailure(io: CliIo, error: ForgeError): void {
   io.err(`${io.colors.red(error.type)}: ${error.text.what}`);
   if (error.text.left !== '') io.err(`  ${error.text.left}`);
   if (error.text.next !== '') io.err(`  next: ${error.text.next}`);

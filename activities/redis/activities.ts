@@ -11,20 +11,17 @@ import { smoke } from './smoke.js';
 export function createRedisActivities({ secrets }: { readonly secrets: SecretResolver }) {
   return {
     /** All nodes' views and what each says of itself. Read only. */
-    async observeCluster({ spec }: { readonly spec: ClusterSpec }): Promise<Observation> {
-      return observe({ spec, secrets });
-    },
+    observeCluster: ({ spec }: { readonly spec: ClusterSpec }): Promise<Observation> => observe({ spec, secrets }),
 
     /** Makes one cluster of the declared nodes, from whatever an earlier attempt left. */
-    async formCluster(request: FormRequest): Promise<Formed> {
+    formCluster: (request: FormRequest): Promise<Formed> => {
       const { cancellationSignal, heartbeat } = Context.current();
       return form(request, { secrets, progress: heartbeat, signal: cancellationSignal });
     },
 
     /** Uses the cluster as the application will, and takes its keys away again. */
-    async smokeTest({ spec }: { readonly spec: ClusterSpec }): Promise<StepResult> {
-      return smoke({ spec }, { secrets, progress: Context.current().heartbeat });
-    },
+    smokeTest: ({ spec }: { readonly spec: ClusterSpec }): Promise<StepResult> =>
+      smoke({ spec }, { secrets, progress: Context.current().heartbeat }),
   };
 }
 
