@@ -1,8 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { parseDocument } from 'yaml';
+import { type Document, parseDocument } from 'yaml';
 import { loadSpec } from '../../config/load.js';
 import { findEngine, writeLabSpec } from '../../lab/spec.js';
 import type { OperationReport } from '../../domain/operation.js';
@@ -40,6 +41,8 @@ export interface Hands {
   status(): Promise<{ exitCode: number | null; status: StatusJson }>;
   /** A worker that is ready. With a failpoint it kills itself there. */
   startWorker(failpoint?: Failpoint): Promise<Process>;
+  /** A worker that is ready and logs all that it can. */
+  startChattyWorker(): Promise<Process>;
 }
 
 /** A lab and its spec, and somebody to work on it. */
@@ -49,6 +52,8 @@ export interface Stage extends Hands {
   readonly specFile: string;
   /** Another machine, with the same spec and hosts, whose environment differs. */
   elsewhere(env: NodeJS.ProcessEnv): Hands;
+  /** Writes the spec with a change beside the original, so that its relative references stay right; the path. */
+  variant(change: (document: Document) => void): Promise<string>;
   journal(): Promise<JournalEntry[]>;
   close(): Promise<void>;
 }
@@ -109,6 +114,13 @@ export async function openStage({
     spec,
     specFile,
     elsewhere: (change) => handsOf({ specFile, env: { ...env, ...change }, workers }),
+    async variant(change) {
+      const document = parseDocument(await readFile(specFile, 'utf8'));
+      change(document);
+      const path = join(dirname(specFile), `variant-${randomUUID()}.yaml`);
+      await writeFile(path, document.toString());
+      return path;
+    },
     journal: async () => (await Promise.all(lab.hosts.map(journalOf))).flat(),
     async close() {
       for (const worker of workers) worker.kill('SIGKILL');
@@ -127,6 +139,17 @@ async function quicken(specFile: string): Promise<void> {
 
 function handsOf({ specFile, env, workers }: { specFile: string; env: NodeJS.ProcessEnv; workers: Process[] }): Hands {
   const run = (...argv: string[]) => finished(start(process.execPath, [CLI, ...argv], env));
+  const startReady = async (argv: readonly string[]): Promise<Process> => {
+    const worker = start(process.execPath, argv, env);
+    workers.push(worker);
+    await until(
+      'the worker is ready',
+      () => worker.output().includes('worker is ready') || hasEnded(worker.child),
+      30_000,
+    );
+    if (hasEnded(worker.child)) throw new Error(`the worker ended:\n${worker.output()}`);
+    return worker;
+  };
   return {
     run,
     begin: (...argv) => start(process.execPath, [CLI, ...argv], env).child,
@@ -149,21 +172,13 @@ function handsOf({ specFile, env, workers }: { specFile: string; env: NodeJS.Pro
       const { exitCode, stdout } = await run('status', '-f', specFile, '--json');
       return { exitCode, status: JSON.parse(stdout) as StatusJson };
     },
-    async startWorker(failpoint) {
-      const argv =
+    startWorker: (failpoint) =>
+      startReady(
         failpoint === undefined
           ? [CLI, 'worker', '--log', 'json']
-          : ['--import', 'tsx', FAILPOINT_WORKER, failpoint.when, failpoint.activity, String(failpoint.call)];
-      const worker = start(process.execPath, argv, env);
-      workers.push(worker);
-      await until(
-        'the worker is ready',
-        () => worker.output().includes('worker is ready') || hasEnded(worker.child),
-        30_000,
-      );
-      if (hasEnded(worker.child)) throw new Error(`the worker ended:\n${worker.output()}`);
-      return worker;
-    },
+          : ['--import', 'tsx', FAILPOINT_WORKER, failpoint.when, failpoint.activity, String(failpoint.call)],
+      ),
+    startChattyWorker: () => startReady([CLI, 'worker', '--log', 'json', '--log-level', 'trace']),
   };
 }
 
