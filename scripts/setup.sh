@@ -5,7 +5,7 @@ set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
 
-# The digests were compared between independent public sources when they were written here.
+# The digests were compared between independent public sources when they were written here; for Temporal's arm64 one there was a single source.
 NODE_VERSION=20.20.2
 NODE_SHA256_x64=19e56f0825510207dd904f087fe52faa0a4eb6b2aab5f0ea7a33830d04888b8b
 NODE_SHA256_arm64=47ef73d543ecf6eb19435f6c03a0ac4809b3bf0dd6b26c7c571efc2a6572a74d

@@ -76,6 +76,13 @@ describe('a spec', () => {
     expect(spec.timings.startMs).toBe(30_000);
   });
 
+  it('takes a duration without a unit for milliseconds', async () => {
+    const path = join(folder, 'milliseconds.yaml');
+    await writeFile(path, `${writeSpec(draft)}redis:\n  nodeTimeout: 1500\ntimings:\n  heartbeat: "700"\n`);
+    const { spec } = await loadSpec({ path });
+    expect([spec.redis.nodeTimeoutMs, spec.timings.heartbeatMs]).toEqual([1500, 700]);
+  });
+
   it('may give a host an access of its own, behind a jump host of its own', async () => {
     const path = join(folder, 'jump.yaml');
     const [first, ...others] = draft.hosts;
@@ -266,7 +273,8 @@ describe('units', () => {
     ['500ms', 500],
     ['2m', 120_000],
     ['5 s', 5000],
-    ['5', null],
+    ['1500', 1500],
+    ['1.5', null],
     ['1d', null],
   ])('%s is %s milliseconds', (text, ms) => expect(parseDuration(text)).toBe(ms));
 });
