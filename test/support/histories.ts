@@ -1,9 +1,11 @@
 import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import type { WorkflowHandle } from '@temporalio/client';
+import { fileURLToPath } from 'node:url';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
 import { expect } from 'vitest';
 
+const PROJECT = fileURLToPath(new URL('../../', import.meta.url));
 const FOLDER = new URL('../replay/histories/', import.meta.url);
 
 /** One recorded run: `workflowType.what-it-was.json`. */
@@ -19,15 +21,22 @@ export interface RecordedHistory {
  */
 export async function keepHistory(handle: WorkflowHandle, workflowType: string): Promise<void> {
   if (process.env.RECORD_HISTORIES !== '1') return;
-  const what = (expect.getState().currentTestName ?? 'run')
-    .toLowerCase()
-    .replace(/[^a-z0-9]+/g, '-')
-    .slice(0, 80);
-  const file = new URL(`${workflowType}.${what}.json`, FOLDER);
+  const file = new URL(`${workflowType}.${nameOfTest()}.json`, FOLDER);
   await mkdir(FOLDER, { recursive: true });
   if (existsSync(file)) return;
   const indented = historyToJSON(await handle.fetchHistory());
-  await writeFile(file, `${JSON.stringify(JSON.parse(indented))}\n`);
+  // Stack traces name the folder of the machine that recorded them.
+  await writeFile(file, `${JSON.stringify(JSON.parse(indented)).replaceAll(PROJECT, '')}\n`);
+}
+
+/** The first words of the test's own name. */
+function nameOfTest(): string {
+  const name = expect.getState().currentTestName?.split(' > ').at(-1) ?? 'run';
+  return name
+    .toLowerCase()
+    .split(/[^a-z0-9]+/)
+    .slice(0, 8)
+    .join('-');
 }
 
 export async function recordedHistories(): Promise<RecordedHistory[]> {
