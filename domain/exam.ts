@@ -2,6 +2,8 @@ import { nodeName } from './nodes.js';
 import type { Refusal } from './plan.js';
 import type { ClusterSpec } from './spec.js';
 import type { HostExam, HostSurvey, NodeSurvey } from './survey.js';
+import { mebibytes } from './units.js';
+import { isVersion } from './version.js';
 
 /** Redis's timers, leases and reports are compared across hosts: seconds apart would mislead whoever reads them. */
 const MOST_SKEW_MS = 1_000;
@@ -80,17 +82,11 @@ export function versionProblem({ spec, exam }: { spec: ClusterSpec; exam: HostEx
     };
   }
   const [, kind, version] = /^(Redis|Valkey) server v=(\S+)/.exec(exam.serverVersion) ?? [];
-  if (kind?.toLowerCase() === engine.kind && version !== undefined && startsWith(version, engine.version)) return null;
+  if (kind?.toLowerCase() === engine.kind && version !== undefined && isVersion(version, engine.version)) return null;
   return {
     what: `has another server than ${wanted}: ${install.server} says "${exam.serverVersion}"`,
     next: `Install ${wanted} there, or put the version that is there into the spec (engine).`,
   };
-}
-
-/** `7.0` is the start of `7.0.15`, and not of `7.01`. */
-function startsWith(version: string, wanted: string): boolean {
-  const parts = version.split('.');
-  return wanted.split('.').every((part, index) => parts[index] === part);
 }
 
 /** Nodes whose data folder is empty still have to grow; an AOF is rewritten beside the old one, so durable data needs its room twice. */
@@ -104,10 +100,6 @@ function diskProblem({ spec, survey }: ExamInput): Problem | null {
     what: `has ${mebibytes(survey.exam.diskFreeBytes)} of free disk; ${growing} new node(s) need ${mebibytes(needed)} (twice maxmemory each where data is written)`,
     next: 'Free some, put the root folder on a larger disk (hosts[].root), or lower redis.maxmemory.',
   };
-}
-
-function mebibytes(bytes: number): string {
-  return `${Math.round(bytes / 2 ** 20)} MiB`;
 }
 
 function nofileProblem({ spec, exam }: { spec: ClusterSpec; exam: HostExam }): Problem | null {

@@ -5,6 +5,7 @@ import { ownsSlots } from './ownership.js';
 import { finding, names, type Picture } from './picture.js';
 import type { Drift } from './plan.js';
 import type { Finding } from './verdict.js';
+import { isVersion } from './version.js';
 
 /** Findings about versions, and about what the spec declares beyond a sound structure. */
 export function expectationFindings(picture: Picture): Finding[] {
@@ -99,7 +100,7 @@ function zoneMajorities(picture: Picture, expectation: Expectation): Finding[] {
 }
 
 function wrongVersion(node: AnsweringNode, { engine, version }: Expectation): Finding[] {
-  if (node.engine === engine && `${node.version}.`.startsWith(`${version}.`)) return [];
+  if (node.engine === engine && isVersion(node.version, version)) return [];
   return [
     finding({
       code: 'WrongVersion',

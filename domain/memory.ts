@@ -1,5 +1,6 @@
 import type { Refusal } from './plan.js';
 import type { ClusterSpec } from './spec.js';
+import { mebibytes } from './units.js';
 
 /**
  * What a node may come to use, in parts of its maxmemory. While it saves, rewrites its log or feeds a new replica, a forked child shares its memory and
@@ -35,8 +36,4 @@ export function memoryProblems({
           : `Put fewer nodes on ${host}, or give it more memory.`,
     },
   ];
-}
-
-function mebibytes(bytes: number): string {
-  return `${Math.round(bytes / 1024 ** 2)} MiB`;
 }

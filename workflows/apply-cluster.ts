@@ -2,12 +2,12 @@ import { sleep } from '@temporalio/workflow';
 import { portOf, specForHost } from '../domain/nodes.js';
 import type { OperationInput, OperationReport } from '../domain/operation.js';
 import type { Plan, Step } from '../domain/plan.js';
-import { highestGeneration } from '../domain/survey.js';
 import { agree, type Verdict } from '../domain/verdict.js';
 import { failure } from './failures.js';
+import { type HostStep, performOnHosts } from './host-steps.js';
 import { inParallel } from './in-parallel.js';
 import { type Draft, type Operation, runOperation } from './operation.js';
-import { surveyHosts } from './survey.js';
+import { draftFromSurvey } from './survey.js';
 
 /** Brings the cluster that the spec declares into being, or finds that it is there. */
 export async function applyClusterWorkflow(input: OperationInput): Promise<OperationReport> {
@@ -16,26 +16,18 @@ export async function applyClusterWorkflow(input: OperationInput): Promise<Opera
 
 async function draft(operation: Operation): Promise<Draft> {
   const { spec } = operation.input;
-  const outcomes = await surveyHosts(operation);
-  operation.logbook.enter('plan');
-  const drafted = await operation.activities.read.draftApplyPlan({ spec, outcomes });
-  return { ...drafted, generation: highestGeneration(outcomes) };
+  return draftFromSurvey(operation, (outcomes) => operation.activities.read.draftApplyPlan({ spec, outcomes }));
 }
 
 /** Hosts side by side, the steps of one host in order; then what concerns the cluster as a whole. */
 async function perform(operation: Operation, plan: Plan): Promise<void> {
-  const { spec } = operation.input;
-  await inParallel(spec.hosts, spec.timings.hostParallelism, async (host) => {
-    for (const step of plan.steps) {
-      if ('host' in step && step.host === host.name) await performOnHost(operation, step);
-    }
-  });
+  await performOnHosts(operation, plan, performOnHost);
   for (const step of plan.steps) {
     if (!('host' in step)) await performOnCluster(operation, step);
   }
 }
 
-async function performOnHost(operation: Operation, step: Extract<Step, { host: string }>): Promise<void> {
+async function performOnHost(operation: Operation, step: HostStep): Promise<void> {
   const spec = specForHost(operation.input.spec, step.host);
   const summary = step.id;
   await operation.step(step, (address) => {
@@ -62,7 +54,7 @@ async function performOnHost(operation: Operation, step: Extract<Step, { host: s
   });
 }
 
-async function performOnCluster(operation: Operation, step: Exclude<Step, { host: string }>): Promise<void> {
+async function performOnCluster(operation: Operation, step: Exclude<Step, HostStep>): Promise<void> {
   const { spec } = operation.input;
   const { settle } = operation.activities;
   const summary = step.id;

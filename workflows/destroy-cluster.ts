@@ -1,11 +1,10 @@
 import { portOf, specForHost } from '../domain/nodes.js';
 import type { OperationInput, OperationReport } from '../domain/operation.js';
-import type { Plan, Step } from '../domain/plan.js';
-import { highestGeneration } from '../domain/survey.js';
+import type { Plan } from '../domain/plan.js';
 import { failure } from './failures.js';
-import { inParallel } from './in-parallel.js';
+import { type HostStep, performOnHosts } from './host-steps.js';
 import { type Draft, type Operation, runOperation } from './operation.js';
-import { surveyHosts } from './survey.js';
+import { draftFromSurvey } from './survey.js';
 
 /** Takes a cluster away again: processes, files, records; data folders only where told. */
 export async function destroyClusterWorkflow(input: OperationInput): Promise<OperationReport> {
@@ -14,22 +13,16 @@ export async function destroyClusterWorkflow(input: OperationInput): Promise<Ope
 
 async function draft(operation: Operation): Promise<Draft> {
   const { spec } = operation.input;
-  const outcomes = await surveyHosts(operation);
-  operation.logbook.enter('plan');
-  const drafted = await operation.activities.read.draftDestroyPlan({ spec, outcomes, data: dataDecision(operation) });
-  return { ...drafted, generation: highestGeneration(outcomes) };
+  return draftFromSurvey(operation, (outcomes) =>
+    operation.activities.read.draftDestroyPlan({ spec, outcomes, data: dataDecision(operation) }),
+  );
 }
 
 async function perform(operation: Operation, plan: Plan): Promise<void> {
-  const { spec } = operation.input;
-  await inParallel(spec.hosts, spec.timings.hostParallelism, async (host) => {
-    for (const step of plan.steps) {
-      if ('host' in step && step.host === host.name) await performOnHost(operation, step);
-    }
-  });
+  await performOnHosts(operation, plan, performOnHost);
 }
 
-async function performOnHost(operation: Operation, step: Extract<Step, { host: string }>): Promise<void> {
+async function performOnHost(operation: Operation, step: HostStep): Promise<void> {
   const spec = specForHost(operation.input.spec, step.host);
   const summary = step.id;
   await operation.step(step, async (address) => {

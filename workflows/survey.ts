@@ -1,11 +1,22 @@
+import type { DraftedPlan } from '../activities/cluster/activities.js';
 import { specForHost } from '../domain/nodes.js';
-import type { HostOutcome } from '../domain/survey.js';
-import { inParallel } from './in-parallel.js';
-import type { Operation } from './operation.js';
+import { highestGeneration, type HostOutcome } from '../domain/survey.js';
 import { namedFailure } from './failures.js';
+import { inParallel } from './in-parallel.js';
+import type { Draft, Operation } from './operation.js';
+
+/** Preflight, then the plan that follows from what the hosts said. */
+export async function draftFromSurvey(
+  operation: Operation,
+  draftPlan: (outcomes: readonly HostOutcome[]) => Promise<DraftedPlan>,
+): Promise<Draft> {
+  const outcomes = await surveyHosts(operation);
+  operation.logbook.enter('plan');
+  return { ...(await draftPlan(outcomes)), generation: highestGeneration(outcomes) };
+}
 
 /** Asks all hosts at once, before anything is changed. A host that cannot be asked is part of the answer. */
-export async function surveyHosts(operation: Operation): Promise<HostOutcome[]> {
+async function surveyHosts(operation: Operation): Promise<HostOutcome[]> {
   const { spec } = operation.input;
   const outcomes: HostOutcome[] = [];
   await inParallel(spec.hosts, spec.timings.hostParallelism, async ({ name: host }) => {

@@ -5,6 +5,7 @@ import type { HostStatus, Lab } from '../../lab/lab.js';
 import { ForgeError } from '../../domain/errors.js';
 import { EXIT, type ExitCode } from '../exit.js';
 import { action, type CliIo, type Verb } from '../io.js';
+import { table } from '../render/table.js';
 
 interface FolderOptions {
   readonly dir: string;
@@ -207,20 +208,11 @@ function stateOf(hosts: readonly HostStatus[]): LabState {
 }
 
 function showHosts(io: CliIo, hosts: readonly HostStatus[]): void {
+  const columns = ['HOST', 'ZONE', 'STATE', 'SSH', 'REDIS PORTS'].map((title) => ({ title }));
   const rows = hosts.map(({ name, zone, address, sshPort, nodePorts, state }) => [
     ...[name, zone, state, `${address}:${sshPort}`, nodePorts.join(' ')],
   ]);
-  for (const line of table([['HOST', 'ZONE', 'STATE', 'SSH', 'REDIS PORTS'], ...rows])) io.out(line);
-}
-
-function table(rows: readonly (readonly string[])[]): string[] {
-  const widths = rows[0]?.map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0))) ?? [];
-  return rows.map((row) =>
-    row
-      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-      .join('  ')
-      .trimEnd(),
-  );
+  for (const line of table({ columns, rows, heading: io.colors.dim })) io.out(line);
 }
 
 async function driverOf(io: CliIo): Promise<LabDriver> {

@@ -1,4 +1,4 @@
-import { createServer } from 'node:net';
+import { canListen } from '../../lab/ports.js';
 
 /** Distance from a node's client port to its bus port, fixed by Redis. */
 const BUS_OFFSET = 10_000;
@@ -30,12 +30,4 @@ export async function freePort(address = '127.0.0.1'): Promise<number> {
     }
   }
   throw new Error(`no free pair of ports found on ${address}`);
-}
-
-function canListen(host: string, port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const server = createServer();
-    server.once('error', () => resolve(false));
-    server.listen({ host, port, exclusive: true }, () => server.close(() => resolve(true)));
-  });
 }
