@@ -129,17 +129,15 @@ function strangerFindings(picture: Picture, node: AnsweringNode): Finding[] {
   const fed = new Set(node.replication.replicas.map(endpoint));
   const unseen = node.view.filter((entry) => entry.masterId === node.id && !fed.has(endpoint(entry)));
   const strangers = node.replication.replicas.filter((replica) => replica.port !== 0 && !known.has(endpoint(replica)));
-  return strangers
-    .slice(unseen.length)
-    .map((replica) =>
-      finding({
-        code: 'ReplicationMismatch',
-        severity: 'warning',
-        about: node,
-        evidence: `${node.name} feeds a replica at ${endpoint(replica)} (${replica.state}) that is no member of the cluster.`,
-        next: 'Find out who copies this data; where nobody should, change the replication secret.',
-      }),
-    );
+  return strangers.slice(unseen.length).map((replica) =>
+    finding({
+      code: 'ReplicationMismatch',
+      severity: 'warning',
+      about: node,
+      evidence: `${node.name} feeds a replica at ${endpoint(replica)} (${replica.state}) that is no member of the cluster.`,
+      next: 'Find out who copies this data; where nobody should, change the replication secret.',
+    }),
+  );
 }
 
 function redundancyFinding(picture: Picture, master: AnsweringNode): Finding[] {
