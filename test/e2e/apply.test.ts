@@ -4,15 +4,16 @@ import { promisify } from 'node:util';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { declaredNodes } from '../../domain/nodes.js';
-import { openStage, type Stage } from '../support/e2e.js';
+import { openStage, type Process, type Stage } from '../support/e2e.js';
 
 const execute = promisify(execFile);
 
 describe('apply, from six bare hosts', () => {
   let stage: Stage;
+  let worker: Process;
   beforeAll(async () => {
     stage = await openStage({ temporalAddress: inject('temporalAddress'), name: 'orders' });
-    await stage.startWorker();
+    worker = await stage.startWorker();
   });
   afterAll(() => stage.close());
 
@@ -211,6 +212,13 @@ describe('apply, from six bare hosts', () => {
     }
     const again = await stage.run('destroy', '-f', stage.specFile, '--yes');
     expect(again.exitCode, again.stderr).toBe(0);
+  });
+
+  it('lets the worker end in order', async () => {
+    worker.kill('SIGTERM');
+    await worker.exited;
+    expect(worker.child.exitCode, worker.output()).toBe(0);
+    expect(worker.output()).toContain('worker has ended in order');
   });
 });
 
