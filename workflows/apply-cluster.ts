@@ -1,7 +1,7 @@
 import { sleep } from '@temporalio/workflow';
 import { portOf, specForHost } from '../domain/nodes.js';
 import type { OperationInput, OperationReport } from '../domain/operation.js';
-import type { Plan, Step } from '../domain/plan.js';
+import { describeStep, type Plan, type Step } from '../domain/plan.js';
 import { agree, type Verdict } from '../domain/verdict.js';
 import { failure } from './failures.js';
 import { type HostStep, performOnHosts } from './host-steps.js';
@@ -29,7 +29,7 @@ async function perform(operation: Operation, plan: Plan): Promise<void> {
 
 async function performOnHost(operation: Operation, step: HostStep): Promise<void> {
   const spec = specForHost(operation.input.spec, step.host);
-  const summary = step.id;
+  const summary = describeStep(step);
   await operation.step(step, (address) => {
     const token = { ...address, attempt: 0 };
     const { change } = operation.activities;
@@ -57,7 +57,7 @@ async function performOnHost(operation: Operation, step: HostStep): Promise<void
 async function performOnCluster(operation: Operation, step: Exclude<Step, HostStep>): Promise<void> {
   const { spec } = operation.input;
   const { settle } = operation.activities;
-  const summary = step.id;
+  const summary = describeStep(step);
   await operation.step(step, async ({ generation }) => {
     switch (step.kind) {
       case 'formCluster': {

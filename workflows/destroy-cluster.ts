@@ -1,6 +1,6 @@
 import { portOf, specForHost } from '../domain/nodes.js';
 import type { OperationInput, OperationReport } from '../domain/operation.js';
-import type { Plan } from '../domain/plan.js';
+import { describeStep, type Plan } from '../domain/plan.js';
 import { failure } from './failures.js';
 import { type HostStep, performOnHosts } from './host-steps.js';
 import { type Draft, type Operation, runOperation } from './operation.js';
@@ -24,7 +24,7 @@ async function perform(operation: Operation, plan: Plan): Promise<void> {
 
 async function performOnHost(operation: Operation, step: HostStep): Promise<void> {
   const spec = specForHost(operation.input.spec, step.host);
-  const summary = step.id;
+  const summary = describeStep(step);
   await operation.step(step, async (address) => {
     const token = { ...address, attempt: 0 };
     const { change } = operation.activities;

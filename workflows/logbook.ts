@@ -1,13 +1,21 @@
 import { setCurrentDetails, upsertSearchAttributes } from '@temporalio/workflow';
 import { PHASE_ATTRIBUTE } from './search-attributes.js';
-import type { OperationInput, Phase, Progress, StepRecord } from '../domain/operation.js';
+import type { OperationInput, Outcome, Phase, Progress, StepRecord } from '../domain/operation.js';
 import { describeStep, type OperationKind, type Step } from '../domain/plan.js';
 import type { StepResult } from '../domain/steps.js';
+import type { NamedFailure } from './failures.js';
+
+/** How a run came to its end. */
+export interface Ending {
+  readonly outcome: Outcome;
+  readonly failure?: NamedFailure;
+}
 
 /** What has happened in this run so far; the `progress` query, the Temporal UI's details and the report all read from it. */
 export class Logbook {
   private phase: Phase = 'preflight';
   private records: StepRecord[] = [];
+  private ending: Ending | undefined;
   readonly startedAt = now();
 
   constructor(
@@ -48,6 +56,12 @@ export class Logbook {
     this.publish();
   }
 
+  /** All is over but the report. */
+  conclude(ending: Ending): void {
+    this.ending = ending;
+    this.enter('report');
+  }
+
   get steps(): readonly StepRecord[] {
     return this.records;
   }
@@ -73,10 +87,25 @@ export class Logbook {
   }
 
   private publish(): void {
-    const lines = this.records.map((record) => `- ${MARKS[record.state]} ${record.title}`);
-    const head = `**${this.kind} ${this.input.spec.name}**: ${this.phase} — ${this.input.actor}: ${this.input.reason || 'no reason given'}`;
-    setCurrentDetails([head, '', ...lines].join('\n'));
+    const { actor, reason, spec } = this.input;
+    const lines = [
+      `**${this.kind} ${spec.name}: ${this.ending?.outcome ?? this.phase}**`,
+      '',
+      `${actor}: ${reason || 'no reason given'}`,
+      '',
+      ...endingLines(this.ending),
+      ...this.records.map((record) => `- ${MARKS[record.state]} ${record.title}`),
+    ];
+    setCurrentDetails(lines.join('\n'));
   }
+}
+
+/** A failure in the words that the CLI has for it, each part a paragraph. */
+function endingLines(ending: Ending | undefined): string[] {
+  if (ending?.failure === undefined) return [];
+  const { type, text } = ending.failure;
+  const parts = [`**${type}**: ${text.what}`, text.left, text.next === '' ? '' : `next: ${text.next}`];
+  return parts.filter((part) => part !== '').flatMap((part) => [part, '']);
 }
 
 const MARKS = {

@@ -1,13 +1,13 @@
 import { CancellationScope, CancelledFailure, log, setHandler, upsertMemo, workflowInfo } from '@temporalio/workflow';
 import { MEMO } from '../domain/ids.js';
-import type { OperationInput, OperationReport, Outcome } from '../domain/operation.js';
+import type { OperationInput, OperationReport } from '../domain/operation.js';
 import type { OperationKind, Plan, Step } from '../domain/plan.js';
 import type { StepResult } from '../domain/steps.js';
-import type { Verdict } from '../domain/verdict.js';
+import type { Finding, Verdict } from '../domain/verdict.js';
 import { activitiesFor, type OperationActivities } from './activity-options.js';
-import { failure, type NamedFailure, namedFailure } from './failures.js';
+import { failure, namedFailure } from './failures.js';
 import { HeldHosts } from './leases.js';
-import { Logbook, now } from './logbook.js';
+import { type Ending, Logbook, now } from './logbook.js';
 import { progressQuery } from './messages.js';
 
 /** What a verb adds to the shape that all operations share: preflight and plan, steps, proof. */
@@ -103,14 +103,14 @@ async function conduct(runbook: Runbook, operation: Operation): Promise<Operatio
     }
     logbook.enter('proof');
     after = await runbook.prove(operation);
-    requireProof(after);
+    requireProof(after, logbook);
   } catch (error) {
     end = endingOf(error, logbook);
     after ??= await lastLook(runbook, operation);
   }
   logbook.close();
   await held.release();
-  logbook.enter('report');
+  logbook.conclude(end);
   return reportOf(operation, runbook.kind, { draft, after, end });
 }
 
@@ -132,19 +132,19 @@ function agreeOnPlan(input: OperationInput, plan: Plan): void {
   });
 }
 
-function requireProof(verdict: Verdict | null): void {
+function requireProof(verdict: Verdict | null, { begun }: Logbook): void {
   if (verdict === null || verdict.healthy) return;
   const errors = verdict.findings.filter((finding) => finding.severity === 'error');
   throw failure('NotProven', {
-    what: `All steps are done, and ${verdict.cluster} is not healthy: ${errors.map((one) => `${one.code} ${one.node ?? one.host ?? ''}: ${one.evidence}`).join('; ')}.`,
-    left: 'What the steps have done stays.',
+    what: `${begun ? 'All steps are done' : 'There is nothing to change'}, and ${verdict.cluster} is not healthy. ${errors.map(findingText).join(' ')}`,
+    left: begun ? 'What the steps have done stays.' : 'Nothing was changed.',
     next: errors[0]?.next ?? 'Run `redisforge status`.',
   });
 }
 
-interface Ending {
-  readonly outcome: Outcome;
-  readonly failure?: NamedFailure;
+function findingText({ code, node, host, evidence }: Finding): string {
+  const about = node ?? host;
+  return `${about === undefined ? code : `${code} ${about}`}: ${evidence}`;
 }
 
 function endingOf(error: unknown, logbook: Logbook): Ending {

@@ -1,4 +1,4 @@
-import { CancelledFailure, TerminatedFailure } from '@temporalio/common';
+import { ApplicationFailure, CancelledFailure, TerminatedFailure } from '@temporalio/common';
 import { WorkflowFailedError } from '@temporalio/client';
 import { describe, expect, inject, it } from 'vitest';
 import { ForgeError } from '../../domain/errors.js';
@@ -195,6 +195,24 @@ describe('an operation', () => {
       verdictAfter: { healthy: false },
     });
     expect(report.failure?.text.what).toContain('DeadMaster h1:6379: no answer');
+  });
+
+  it('shows in the Temporal UI how it ended, what to do next, and each step', async () => {
+    const failing = async () =>
+      Promise.reject(
+        ApplicationFailure.nonRetryable('', 'NodeWontStart', { what: 'h1 ended.', left: '', next: 'Mend.' }),
+      );
+    const script = world({ steps: starts('h1', 'h2'), script: { startNode: failing } });
+    const details = await runScripted(
+      { address, cluster: fresh(), workflow: 'applyClusterWorkflow', script },
+      async ({ handle }) => {
+        await awaitReport(handle);
+        return handle.query<{ currentDetails: string }>('__temporal_workflow_metadata');
+      },
+    );
+    expect(details.currentDetails).toMatch(/^\*\*apply op-.*: failed\*\*$/m);
+    expect(details.currentDetails).toContain('**NodeWontStart**: h1 ended.\n\nnext: Mend.\n');
+    expect(details.currentDetails).toContain('- ✘ start h1:6379 (new)');
   });
 
   it('does not call a cluster proven whose observations never agree', async () => {
