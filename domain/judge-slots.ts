@@ -27,16 +27,31 @@ type Owners = readonly (readonly (string | undefined)[])[];
 
 function uncoveredSlots(picture: Picture, claims: Claims, owners: Owners): Finding[] {
   const lost = rangesBy((slot) => (claims[slot]?.length === 0 ? (mostSeen(owners, slot) ?? '') : undefined));
-  return [...lost].map(([owner, ranges]) =>
-    finding({
-      code: 'SlotUncovered',
-      evidence: `${slotsText(ranges)} served by nobody; ${owner === '' ? 'no node knows an owner' : `the others see ${nameOfId(picture, owner)} as the owner, which does not claim them`}.`,
-      next:
-        owner === ''
-          ? 'Assign them with apply (or CLUSTER ADDSLOTS), unless a node that holds their keys can be brought back.'
-          : `Bring ${nameOfId(picture, owner)} back, or wait for the failover to its replica.`,
-    }),
-  );
+  return [...lost].map(([owner, ranges]) => {
+    const { known, next } = whoseTurn(picture, owner);
+    return finding({ code: 'SlotUncovered', evidence: `${slotsText(ranges)} served by nobody; ${known}.`, next });
+  });
+}
+
+/** What is known of slots that nobody who answers claims, and what to do; `owner` is an ID or empty. */
+function whoseTurn(picture: Picture, owner: string): { readonly known: string; readonly next: string } {
+  if (picture.answering.length === 0) {
+    return {
+      known: 'no node answers that could know more',
+      next: 'Get a node to answer first: whether the slots have owners, only the nodes know.',
+    };
+  }
+  if (owner === '') {
+    return {
+      known: 'no node knows an owner',
+      next: 'Assign them with apply (or CLUSTER ADDSLOTS), unless a node that holds their keys can be brought back.',
+    };
+  }
+  const name = nameOfId(picture, owner);
+  return {
+    known: `the others see ${name} as the owner, which does not claim them`,
+    next: `Bring ${name} back, or wait for the failover to its replica.`,
+  };
 }
 
 function mostSeen(owners: Owners, slot: number): string | undefined {
