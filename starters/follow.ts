@@ -47,7 +47,7 @@ async function watch(
 ): Promise<void> {
   let lastAnswer = Date.now();
   while (!signal.aborted) {
-    const progress = await ask(handle, signal);
+    const progress = await askProgress(handle, signal);
     if (signal.aborted) return;
     if (progress !== undefined) {
       lastAnswer = Date.now();
@@ -60,11 +60,12 @@ async function watch(
 }
 
 /** `undefined` where no worker answers in time: the run itself is not troubled by that. Nothing of the question outlives its answer. */
-async function ask(
+export async function askProgress(
   handle: WorkflowHandle<typeof applyClusterWorkflow>,
-  signal: AbortSignal,
+  signal?: AbortSignal,
 ): Promise<Progress | undefined> {
-  const enough = AbortSignal.any([signal, AbortSignal.timeout(SILENCE_IS_NEWS_MS)]);
+  const patience = AbortSignal.timeout(SILENCE_IS_NEWS_MS);
+  const enough = signal === undefined ? patience : AbortSignal.any([signal, patience]);
   try {
     return await handle.client.withAbortSignal(enough, () => handle.query(progressQuery));
   } catch {

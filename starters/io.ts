@@ -37,8 +37,14 @@ export function processIo(): CliIo {
     erase: (lines) => process.stderr.write(`\u001b[${lines}A\u001b[J`),
     async ask(question) {
       const terminal = createInterface({ input: process.stdin, output: process.stderr });
+      // Ctrl-C and the end of the input are answers, too.
+      const leaving = new AbortController();
+      terminal.once('close', () => leaving.abort());
       try {
-        return /^y(es)?$/i.test((await terminal.question(`${question} [y/N] `)).trim());
+        return /^y(es)?$/i.test((await terminal.question(`${question} [y/N] `, leaving)).trim());
+      } catch (error) {
+        if (!leaving.signal.aborted) throw error;
+        return false;
       } finally {
         terminal.close();
       }

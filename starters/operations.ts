@@ -15,6 +15,9 @@ const WORKFLOW_TYPES = {
   destroy: 'destroyClusterWorkflow',
 } as const satisfies Record<OperationKind, string>;
 
+/** Temporal refuses summaries of more than 400 bytes, encoded; a character may take three. The whole reason is in the memo. */
+const SUMMARY_LENGTH = 120;
+
 const keyword = (name: string) => defineSearchAttributeKey(name, SearchAttributeType.KEYWORD);
 
 /** Starts an operation under the cluster's fixed workflow ID. Where one runs already it is refused at once, with who holds it. */
@@ -37,7 +40,7 @@ export async function startOperation(
         { key: keyword(SEARCH_ATTRIBUTES.operation), value: kind },
         { key: keyword(SEARCH_ATTRIBUTES.phase), value: 'preflight' },
       ],
-      staticSummary: `${kind} ${name}: ${input.reason || 'no reason given'} (${input.actor})`,
+      staticSummary: `${kind} ${name} (${input.actor}): ${input.reason || 'no reason given'}`.slice(0, SUMMARY_LENGTH),
     });
   } catch (error) {
     if (error instanceof WorkflowExecutionAlreadyStartedError) throw await lockedBy(link, name);

@@ -9,7 +9,7 @@ import type { CliIo } from './io.js';
 import { actorName, type OperationHandle, startOperation } from './operations.js';
 import { renderPlan } from './render/plan.js';
 import { renderOutcome } from './render/report.js';
-import { connectTemporal, requireWorker, type TemporalLink } from './temporal.js';
+import { connectTemporal, requireWorker, temporalFailure, type TemporalLink } from './temporal.js';
 
 /** The options that every mutating verb has. */
 export interface OperationOptions {
@@ -32,11 +32,7 @@ export interface OperationRequest {
 /** Plan, show, ask, start, follow: the way of every mutating verb. Temporal and the worker are looked for while the hosts are asked. */
 export async function runOperationFromCli(request: OperationRequest): Promise<ExitCode> {
   const { io, spec, options } = request;
-  const linking = connectTemporal(io.env).then(async (link) => {
-    await requireWorker(link);
-    return link;
-  });
-  const [draft, linked] = await Promise.allSettled([request.draft(), linking]);
+  const [draft, linked] = await Promise.allSettled([request.draft(), linkToWorkers(io.env)]);
   const link = linked.status === 'fulfilled' ? linked.value : undefined;
   try {
     if (draft.status === 'rejected') throw draft.reason;
@@ -44,12 +40,28 @@ export async function runOperationFromCli(request: OperationRequest): Promise<Ex
     for (const line of renderPlan(plan, io)) io.err(line);
     refuseRefused(plan);
     if (linked.status === 'rejected') throw linked.reason;
-    if (!(await agreed(request, plan))) return EXIT.refused;
+    if (!(await agreed(request, plan))) {
+      io.err('Nothing was started or changed.');
+      return EXIT.refused;
+    }
     const handle = await startOperation(linked.value, request.kind, operationInput(request, plan));
     if (options.detach === true) return detached(io, spec.name, handle, linked.value);
     return await followToTheEnd(request, handle, linked.value);
+  } catch (error) {
+    throw link === undefined ? error : temporalFailure(error, link);
   } finally {
     await link?.close();
+  }
+}
+
+async function linkToWorkers(env: NodeJS.ProcessEnv): Promise<TemporalLink> {
+  const link = await connectTemporal(env);
+  try {
+    await requireWorker(link);
+    return link;
+  } catch (error) {
+    await link.close();
+    throw temporalFailure(error, link);
   }
 }
 

@@ -2,12 +2,13 @@ import { randomUUID } from 'node:crypto';
 import { lookup } from 'node:dns/promises';
 import { access, writeFile } from 'node:fs/promises';
 import { dirname, isAbsolute, join, resolve } from 'node:path';
-import { type Command, InvalidArgumentError, Option } from 'commander';
+import { type Command, Option } from 'commander';
 import { describeProblem, specProblems } from '../../config/load.js';
 import { makeSecretFile } from '../../config/secrets.js';
 import { writeSpec } from '../../config/write-spec.js';
 import { ForgeError } from '../../domain/errors.js';
 import type { Duty } from '../../domain/spec.js';
+import { portNumber, wholeNumber } from '../arguments.js';
 import { EXIT, type ExitCode } from '../exit.js';
 import { draftSpec, type InitChoices, type InitHost, parseInitHost } from '../init-draft.js';
 import { action, type CliIo, type Verb } from '../io.js';
@@ -68,7 +69,7 @@ function options(command: Command): Command {
     .option('--replicas <n>', 'replicas of each master', wholeNumber, 1)
     .option('--shared-zones <reason>', 'why a master may share its zone with its replica')
     .option('--without-replicas <reason>', 'why there are no replicas')
-    .option('--port <port>', 'port of the first node of each host', wholeNumber, 6379)
+    .option('--port <port>', 'port of the first node of each host', portNumber, 6379)
     .option('--nodes-per-host <n>', 'nodes on each host, on ports one after the other', wholeNumber, 1)
     .addOption(new Option('--identity <file>', 'private key to log in with').default('~/.ssh/id_ed25519'))
     .addOption(new Option('--agent', 'log in with the keys of the SSH agent').conflicts('identity'))
@@ -76,11 +77,6 @@ function options(command: Command): Command {
     .option('--engine-version <version>', 'version that is installed on the hosts', '7.0')
     .option('--out <file>', 'where the spec goes (default: NAME.yaml)')
     .option('--yes', 'pin the keys without asking');
-}
-
-function wholeNumber(text: string): number {
-  if (!/^\d{1,6}$/.test(text)) throw new InvalidArgumentError('A whole number is wanted.');
-  return Number(text);
 }
 
 async function refuseExisting(path: string): Promise<void> {

@@ -1,8 +1,9 @@
 import { resolve } from 'node:path';
-import { type Command, InvalidArgumentError } from 'commander';
+import type { Command } from 'commander';
 import type { LabDriver, LabHost, LabShape } from '../../lab/driver.js';
 import type { HostStatus, Lab } from '../../lab/lab.js';
 import { ForgeError } from '../../domain/errors.js';
+import { wholeNumber } from '../arguments.js';
 import { EXIT, type ExitCode } from '../exit.js';
 import { action, type CliIo, type Verb } from '../io.js';
 import { table } from '../render/table.js';
@@ -222,9 +223,4 @@ async function driverOf(io: CliIo): Promise<LabDriver> {
 
 function folderOf(io: CliIo, { dir }: FolderOptions): string {
   return resolve(io.cwd, dir);
-}
-
-function wholeNumber(text: string): number {
-  if (!/^\d{1,9}$/.test(text)) throw new InvalidArgumentError('A whole number is wanted.');
-  return Number(text);
 }

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { runId } from '../arguments.js';
 
 /** The options of every verb that starts an operation, worded once. */
 export function operationOptions(command: Command): Command {
@@ -8,5 +9,9 @@ export function operationOptions(command: Command): Command {
     .option('--reason <text>', 'why; kept in the record of the operation')
     .option('--detach', 'start it and leave (exit 6); `ops watch` attaches again')
     .option('--json', 'print the report as the last line of stdout')
-    .option('--break-lease <run>', 'take the hosts over from this run of another Temporal server, named by its run ID');
+    .option(
+      '--break-lease <run>',
+      'take the hosts over from this run of another Temporal server, named by its run ID',
+      runId,
+    );
 }

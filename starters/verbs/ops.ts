@@ -1,25 +1,25 @@
-import type { WorkflowHandle } from '@temporalio/client';
+import type { WorkflowExecutionDescription, WorkflowHandle } from '@temporalio/client';
 import type { Command } from 'commander';
 import { ForgeError } from '../../domain/errors.js';
 import { operationWorkflowId, SEARCH_ATTRIBUTES } from '../../domain/ids.js';
 import type { applyClusterWorkflow } from '../../workflows/index.js';
+import { runId, wholeNumber } from '../arguments.js';
 import { EXIT, type ExitCode, exitCodeOfReport } from '../exit.js';
 import { action, type CliIo, type Verb } from '../io.js';
 import type { TemporalLink } from '../temporal.js';
 
 type Handle = WorkflowHandle<typeof applyClusterWorkflow>;
 type RunOptions = { run?: string; json?: true };
+type ListOptions = { limit: number; json?: true };
 
 export const opsVerb: Verb = (program, io) => {
   const ops = program.command('ops').description('operations: the running one and those that have been');
   ops
     .command('list [cluster]')
     .description('all runs, newest first: what, who, why, how they ended')
-    .option('--limit <n>', 'at most so many', '20')
+    .option('--limit <n>', 'at most so many', wholeNumber, 20)
     .option('--json', 'one JSON object a line')
-    .action(
-      action(io, (cluster: string | undefined, options: { limit: string; json?: true }) => list(io, cluster, options)),
-    );
+    .action(action(io, (cluster: string | undefined, options: ListOptions) => list(io, cluster, options)));
   runCommand(ops, 'show', 'the report of a run (the latest unless --run names one), or how far it is').action(
     action(io, (cluster: string, options: RunOptions) =>
       withRun(io, cluster, options, (handle) => show(io, handle, options)),
@@ -41,15 +41,17 @@ function runCommand(ops: Command, name: string, description: string): Command {
   return ops
     .command(`${name} <cluster>`)
     .description(description)
-    .option('--run <id>', 'the run ID, from `ops list`')
+    .option('--run <id>', 'the run ID, from `ops list`', runId)
     .option('--json', 'print the report as JSON');
 }
 
 async function withLink(io: CliIo, use: (link: TemporalLink) => Promise<ExitCode>): Promise<ExitCode> {
-  const { connectTemporal } = await import('../temporal.js');
+  const { connectTemporal, temporalFailure } = await import('../temporal.js');
   const link = await connectTemporal(io.env);
   try {
     return await use(link);
+  } catch (error) {
+    throw temporalFailure(error, link);
   } finally {
     await link.close();
   }
@@ -78,20 +80,17 @@ async function withRun(
   });
 }
 
-async function list(
-  io: CliIo,
-  cluster: string | undefined,
-  { limit, json }: { limit: string; json?: true },
-): Promise<ExitCode> {
+async function list(io: CliIo, cluster: string | undefined, { limit, json }: ListOptions): Promise<ExitCode> {
   const { memoTexts } = await import('../operations.js');
-  return withLink(io, async ({ client }) => {
+  return withLink(io, async ({ client, address, namespace }) => {
     const query =
       cluster === undefined
         ? `${SEARCH_ATTRIBUTES.operation} IS NOT NULL`
         : `WorkflowId = "${operationWorkflowId(cluster)}"`;
-    let left = Number(limit);
-    for await (const run of client.workflow.list({ query, pageSize: Math.max(1, left) })) {
-      if (left-- <= 0) break;
+    let listed = 0;
+    for await (const run of client.workflow.list({ query, pageSize: Math.max(1, limit) })) {
+      if (listed === limit) break;
+      listed += 1;
       const { actor, reason } = memoTexts(run.memo);
       const row = {
         cluster: run.workflowId.split('/')[1] ?? '',
@@ -104,6 +103,9 @@ async function list(
         runId: run.runId,
       };
       io.out(json === true ? JSON.stringify(row) : renderRow(row));
+    }
+    if (listed === 0) {
+      io.err(`Temporal at ${address} (namespace ${namespace}) has no operation of ${cluster ?? 'any cluster'}.`);
     }
     return EXIT.done;
   });
@@ -143,11 +145,12 @@ async function show(io: CliIo, handle: Handle, { json }: RunOptions): Promise<Ex
 }
 
 async function showProgress(io: CliIo, handle: Handle, json: true | undefined): Promise<ExitCode> {
-  const [{ progressQuery }, { renderStep }] = await Promise.all([
-    import('../../workflows/messages.js'),
+  const [{ askProgress }, { renderStep }] = await Promise.all([
+    import('../follow.js'),
     import('../render/progress.js'),
   ]);
-  const progress = await handle.query(progressQuery);
+  const progress = await askProgress(handle);
+  if (progress === undefined) throw nobodyAnswers(await handle.describe());
   if (json === true) {
     io.out(JSON.stringify(progress));
   } else {
@@ -158,6 +161,14 @@ async function showProgress(io: CliIo, handle: Handle, json: true | undefined): 
     for (const step of progress.steps) io.out(renderStep(step, io));
   }
   return EXIT.detached;
+}
+
+function nobodyAnswers({ runId: run, workflowId, startTime }: WorkflowExecutionDescription): ForgeError {
+  return new ForgeError('NoWorker', {
+    what: `Run ${run} of ${workflowId} runs since ${startTime.toISOString()}, and no worker answers for it.`,
+    left: 'It waits for a worker and goes on by itself.',
+    next: 'See whether one runs; start one with `redisforge worker`.',
+  });
 }
 
 async function watch(io: CliIo, cluster: string, handle: Handle, { json }: RunOptions): Promise<ExitCode> {

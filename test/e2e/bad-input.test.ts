@@ -105,6 +105,14 @@ describe('what cannot work is refused with what happened, what was left and what
     await expectUntouched();
   });
 
+  it('a namespace that Temporal does not have: for the CLI and for a worker, which ends', async () => {
+    const laptop = stage.elsewhere({ TEMPORAL_NAMESPACE: 'nowhere' });
+    for (const argv of [['apply', '-f', stage.specFile, '--yes'], ['ops', 'list'], ['worker']]) {
+      expectSaid(await laptop.run(...argv), 4, /TemporalUnreachable/, /nowhere is not found/);
+    }
+    await expectUntouched();
+  });
+
   it('no worker', async () => {
     const lonely = await startTestTemporal();
     try {

@@ -20,6 +20,9 @@ describe('two at once', () => {
     expect(second.exitCode).toBe(3);
     expect(second.stderr).toMatch(/Locked: .*apply by tester@stage since .*the first one/);
     expect(second.stderr).toContain('ops watch');
+    const shown = await stage.run('ops', 'show', stage.spec.name);
+    expect(shown.exitCode).toBe(4);
+    expect(shown.stderr).toMatch(/NoWorker: Run .* no worker answers for it/);
     first.kill('SIGKILL');
   });
 
