@@ -4,6 +4,7 @@ import type { OperationInput, OperationReport } from '../domain/operation.js';
 import type { Plan, Step } from '../domain/plan.js';
 import { highestGeneration } from '../domain/survey.js';
 import { agree, type Verdict } from '../domain/verdict.js';
+import { changeSettings, type SettingsStep } from './change-settings.js';
 import { failure } from './failures.js';
 import { inParallel } from './in-parallel.js';
 import { type Draft, type Operation, runOperation } from './operation.js';
@@ -22,20 +23,30 @@ async function draft(operation: Operation): Promise<Draft> {
   return { ...drafted, generation: highestGeneration(outcomes) };
 }
 
-/** Hosts side by side, the steps of one host in order; then what concerns the cluster as a whole. */
+/** Hosts side by side, the steps of one host in order; then running nodes one after the other; then what concerns the cluster as a whole. */
 async function perform(operation: Operation, plan: Plan): Promise<void> {
   const { spec } = operation.input;
+  const ofHosts = plan.steps.filter(isHostStep);
   await inParallel(spec.hosts, spec.timings.hostParallelism, async (host) => {
-    for (const step of plan.steps) {
-      if ('host' in step && step.host === host.name) await performOnHost(operation, step);
+    for (const step of ofHosts) {
+      if (step.host === host.name) await performOnHost(operation, step);
     }
   });
+  for (const step of plan.steps) {
+    if (step.kind === 'changeSettings') await changeSettings(operation, step);
+  }
   for (const step of plan.steps) {
     if (!('host' in step)) await performOnCluster(operation, step);
   }
 }
 
-async function performOnHost(operation: Operation, step: Extract<Step, { host: string }>): Promise<void> {
+type HostStep = Exclude<Extract<Step, { host: string }>, SettingsStep>;
+
+function isHostStep(step: Step): step is HostStep {
+  return 'host' in step && step.kind !== 'changeSettings';
+}
+
+async function performOnHost(operation: Operation, step: HostStep): Promise<void> {
   const spec = specForHost(operation.input.spec, step.host);
   const summary = step.id;
   await operation.step(step, (address) => {

@@ -54,6 +54,7 @@ async function performOnHost(operation: Operation, step: Extract<Step, { host: s
       case 'prepareHost':
       case 'placeNode':
       case 'startNode':
+      case 'changeSettings':
         throw new Error(`${step.kind} is no step of a destroy`);
       default:
         return step satisfies never;
