@@ -37,8 +37,11 @@ export function processIo(): CliIo {
     erase: (lines) => process.stderr.write(`\u001b[${lines}A\u001b[J`),
     async ask(question) {
       const terminal = createInterface({ input: process.stdin, output: process.stderr });
+      // Ctrl-C and Ctrl-D close it, which is no; the question then stays unanswered or is called off.
+      const closed = new Promise<string>((resolve) => terminal.once('close', () => resolve('')));
+      const answer = terminal.question(`${question} [y/N] `).catch(() => '');
       try {
-        return /^y(es)?$/i.test((await terminal.question(`${question} [y/N] `)).trim());
+        return /^y(es)?$/i.test((await Promise.race([answer, closed])).trim());
       } finally {
         terminal.close();
       }
