@@ -3,6 +3,7 @@ import { type ClusterActivities, createClusterActivities } from './cluster/activ
 import { createHostActivities, type HostActivities } from './hosts/activities.js';
 import type { HostHelper } from './hosts/helper.js';
 import { createRedisActivities, type RedisActivities } from './redis/activities.js';
+import { otherSecrets } from './redis/users.js';
 import type { ServerActivities } from './server.js';
 import type { SshPool } from './ssh/pool.js';
 
@@ -23,6 +24,11 @@ export function createActivities({ ssh, secrets, helper }: Adapters): ForgeActiv
   return {
     ...createHostActivities({ ssh, secrets, helper }),
     ...redis,
-    ...createClusterActivities({ observe: redis.observeCluster, secrets, helperSha256: helper.sha256 }),
+    ...createClusterActivities({
+      observe: (input) => redis.observeCluster(input),
+      otherSecrets: (input) => otherSecrets(input, { secrets }),
+      secrets,
+      helperSha256: helper.sha256,
+    }),
   };
 }

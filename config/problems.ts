@@ -27,9 +27,11 @@ function problemsOfIssue(issue: z.core.$ZodIssue, parent: SpecPath, document: un
   return [{ path, reason: reasonFor(path, valueAt(document, path)), right: issue.message }];
 }
 
-/** The branch of a union whose kind the value is of: its own problems say more than "none of these". */
+/** The branch of a union whose kind the value is of, and of several the nearest: its own problems say more than "none of these". */
 function meantBranch(issue: z.core.$ZodIssueInvalidUnion): z.core.$ZodIssue[] | undefined {
-  return issue.errors.find((branch) => branch.every((inner) => inner.code !== 'invalid_type' || inner.path.length > 0));
+  return issue.errors
+    .filter((branch) => branch.every((inner) => inner.code !== 'invalid_type' || inner.path.length > 0))
+    .sort((a, b) => a.length - b.length)[0];
 }
 
 function unknownKey(path: SpecPath, key: string, known: string): PathProblem {
@@ -48,7 +50,7 @@ function reasonFor(path: SpecPath, value: unknown): string {
   if (value === null) return 'is empty';
   if (Array.isArray(value)) return 'is a list';
   if (typeof value === 'object') return 'is a mapping';
-  if (path[0] === 'secrets') return 'is not a reference to a secret';
+  if (path[0] === 'secrets') return path.includes('exec') ? 'does not fit' : 'is not a reference to a secret';
   const shown = JSON.stringify(value);
   return shown.length > 60 || path.includes('extra') ? `is ${typeof value} that does not fit` : `is ${shown}`;
 }

@@ -16,28 +16,46 @@ const OPERATOR_RIGHTS = [
 
 const NO_DATA = 'resetkeys resetchannels -@all';
 
+const DUTIES = ['operator', 'replication', 'app', 'admin'] as const satisfies readonly Duty[];
+
 /** The users of one node. The default user is off, so nobody gets in without a name. */
 export function renderUsers(spec: ClusterSpec, secrets: NodeSecrets): string {
-  const { keys, channels, commands } = spec.users.app;
-  const rights: Readonly<Record<Duty, string>> = {
-    operator: `${NO_DATA} ${OPERATOR_RIGHTS}`,
-    replication: `${NO_DATA} +psync +replconf +ping`,
-    app: `resetkeys ${keys} resetchannels ${channels} -@all ${commands}`.replace(/ +/g, ' '),
-    admin: '~* &* +@all',
+  const line = (duty: Duty) => {
+    const passwords = passwordHashes(secrets[duty]).map((hash) => `#${hash}`);
+    return ['user', userName(spec, duty), 'on', ...passwords, rightsOf(spec, duty)].join(' ');
   };
-  const line = (duty: Duty) => `user ${userName(spec, duty)} on ${passwords(secrets[duty])} ${rights[duty]}`;
-  return `${[
-    `user default off resetpass ${NO_DATA}`,
-    line('operator'),
-    line('replication'),
-    line('app'),
-    line('admin'),
-  ].join('\n')}\n`;
+  return `${[`user default off resetpass ${NO_DATA}`, ...DUTIES.map(line)].join('\n')}\n`;
 }
 
-/** During a rotation both secrets are let in. */
-function passwords({ current, next }: NodeSecrets[Duty]): string {
-  const hash = (secret: NodeSecrets[Duty]['current']) =>
-    `#${createHash('sha256').update(secret.reveal(), 'utf8').digest('hex')}`;
-  return next === undefined ? hash(current) : `${hash(current)} ${hash(next)}`;
+/** What ACL SETUSER takes to give each user the rights of the spec, and no others, whatever it had; passwords stay as they are. */
+export function userRules(spec: ClusterSpec): { readonly user: string; readonly rules: readonly string[] }[] {
+  const whole = (state: 'on' | 'off', rights: string) => `${state} ${NO_DATA} ${rights}`.trim().split(' ');
+  return [
+    { user: 'default', rules: whole('off', '') },
+    ...DUTIES.map((duty) => ({ user: userName(spec, duty), rules: whole('on', rightsOf(spec, duty)) })),
+  ];
+}
+
+function rightsOf(spec: ClusterSpec, duty: Duty): string {
+  switch (duty) {
+    case 'operator':
+      return `${NO_DATA} ${OPERATOR_RIGHTS}`;
+    case 'replication':
+      return `${NO_DATA} +psync +replconf +ping`;
+    case 'app': {
+      const { keys, channels, commands } = spec.users.app;
+      return `resetkeys ${keys} resetchannels ${channels} -@all ${commands}`.replace(/ +/g, ' ');
+    }
+    case 'admin':
+      return '~* &* +@all';
+    default:
+      return duty satisfies never;
+  }
+}
+
+/** SHA-256 in hex, as Redis keeps passwords. During a rotation both secrets are let in. */
+export function passwordHashes({ current, next }: NodeSecrets[Duty]): string[] {
+  return [current, ...(next === undefined ? [] : [next])].map((secret) =>
+    createHash('sha256').update(secret.reveal(), 'utf8').digest('hex'),
+  );
 }

@@ -34,17 +34,43 @@ export function renderNodeFiles(request: RenderRequest): RenderedFile[] {
   const { spec, host, port, secrets } = request;
   const paths = nodePaths(host, port);
   return [
-    file('config', paths.config, renderConfig(request)),
+    file('config', paths.config, renderConfig(request, { settings: nodeSettings(spec), extra: spec.redis.extra })),
     file('acl', paths.acl, renderUsers(spec, secrets)),
     file('service', paths.service, `${[spec.install.server, paths.config].join('\n')}\n`),
   ];
 }
 
-function file(role: NodeFileRole, path: string, content: string): RenderedFile {
-  return { role, path, mode: '600', content, sha256: createHash('sha256').update(content).digest('hex') };
+/**
+ * Digests that redis.conf would have if the spec said of these settings what the node runs with: with their lines in `redis.extra`, and without, as
+ * before somebody wrote them there.
+ */
+export function configsAsRunning(request: RenderRequest, running: Readonly<Record<string, string>>): string[] {
+  const extra = Object.entries(request.spec.redis.extra);
+  const settings = asRunning(Object.entries(nodeSettings(request.spec)), running);
+  const before = extra.filter(([name]) => running[name] === undefined);
+  return [asRunning(extra, running), Object.fromEntries(before)].map((lines) =>
+    digest(renderConfig(request, { settings, extra: lines })),
+  );
 }
 
-function renderConfig({ spec, host, port, secrets }: RenderRequest): string {
+function asRunning(settings: readonly (readonly [string, string])[], running: Readonly<Record<string, string>>) {
+  return Object.fromEntries(settings.map(([name, value]) => [name, running[name] ?? value]));
+}
+
+function file(role: NodeFileRole, path: string, content: string): RenderedFile {
+  return { role, path, mode: '600', content, sha256: digest(content) };
+}
+
+function digest(content: string): string {
+  return createHash('sha256').update(content).digest('hex');
+}
+
+interface ConfigLines {
+  readonly settings: Readonly<Record<string, string>>;
+  readonly extra: Readonly<Record<string, string>>;
+}
+
+function renderConfig({ spec, host, port, secrets }: RenderRequest, { settings, extra }: ConfigLines): string {
   const paths = nodePaths(host, port);
   const directive = (name: string, value: string) => `${name} ${confValue(value)}`;
   return `${[
@@ -65,14 +91,14 @@ function renderConfig({ spec, host, port, secrets }: RenderRequest): string {
     directive('masteruser', userName(spec, 'replication')),
     directive('masterauth', secrets.replication.current.reveal()),
     '',
-    ...Object.entries(nodeSettings(spec)).map(([name, value]) => directive(name, value)),
-    ...extraLines(spec),
+    ...Object.entries(settings).map(([name, value]) => directive(name, value)),
+    ...extraLines(extra),
   ].join('\n')}\n`;
 }
 
 /** Directives of the spec's own: their values are several arguments, so they are written as they are (the spec's check keeps them to one line). */
-function extraLines(spec: ClusterSpec): string[] {
-  const entries = Object.entries(spec.redis.extra);
+function extraLines(extra: ConfigLines['extra']): string[] {
+  const entries = Object.entries(extra);
   if (entries.length === 0) return [];
   return ['', '# redis.extra of the spec', ...entries.map(([name, value]) => `${name} ${value === '' ? '""' : value}`)];
 }

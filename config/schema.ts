@@ -1,6 +1,7 @@
 import { isIP } from 'node:net';
 import { z } from 'zod';
 import type { SecretRef } from '../domain/spec.js';
+import { execRef, isVector, parseSecretRef, SECRET_WORD } from '../domain/secret-ref.js';
 import { parseDuration, parseSize } from './units.js';
 
 /*
@@ -91,17 +92,27 @@ const host = section({
     .transform((nodes) => nodes.map((entry) => (typeof entry === 'number' ? { port: entry } : entry))),
 });
 
-function isSecretRef(value: string): value is SecretRef {
-  return /^env:[A-Za-z_][A-Za-z0-9_]*$/.test(value) || /^file:[^\0\n]+$/.test(value);
-}
-
-const SECRET_RIGHT = 'a reference, env:NAME or file:PATH; the secret itself has no place in this file';
-const secretRef = z.string({ error: SECRET_RIGHT }).refine(isSecretRef, { error: SECRET_RIGHT });
-const secret = z
-  .union([secretRef, section({ current: secretRef, next: secretRef.exactOptional() })], {
-    error: `${SECRET_RIGHT}; or {current: …, next: …} during a rotation`,
-  })
-  .transform((value) => (typeof value === 'string' ? { current: value } : value));
+const SECRET_RIGHT =
+  'a reference, env:NAME, file:PATH, exec:/PROGRAM or {exec: [/PROGRAM, argument, …]}; the secret itself has no place in this file';
+const secretWord = text(SECRET_WORD, SECRET_RIGHT).transform((word, context): SecretRef => {
+  const ref = parseSecretRef(word);
+  if (ref !== null) return ref;
+  context.addIssue({ code: 'custom', message: SECRET_RIGHT });
+  return z.NEVER;
+});
+const VECTOR_RIGHT = 'a program by its absolute path and its arguments, such as [/usr/bin/pass, show, redis/orders]';
+const secretProgram = section({
+  exec: z.array(z.string({ error: VECTOR_RIGHT }), { error: VECTOR_RIGHT }).refine(isVector, { error: VECTOR_RIGHT }),
+}).transform(({ exec }) => execRef(exec));
+const secretRef = z.union([secretWord, secretProgram], { error: SECRET_RIGHT });
+const secret = z.union(
+  [
+    secretWord.transform((current) => ({ current })),
+    section({ current: secretRef, next: secretRef.exactOptional() }),
+    secretProgram.transform((current) => ({ current })),
+  ],
+  { error: `${SECRET_RIGHT}; or {current: …, next: …} during a rotation` },
+);
 
 const tokens = (token: RegExp, right: string) =>
   text(/^\S/, right).refine((value) => value.split(/\s+/).every((part) => token.test(part)), { error: right });

@@ -1,8 +1,10 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, open, readFile } from 'node:fs/promises';
+import { mkdir, open } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { ForgeError } from '../domain/errors.js';
+import { programOf } from '../domain/secret-ref.js';
 import type { ClusterSpec, Duty, SecretPair, SecretRef } from '../domain/spec.js';
+import { type Found, fromEnvironment, fromFile, fromProgram } from './secret-sources.js';
 import { weaknessOf } from './secret-strength.js';
 
 const HIDDEN = '[secret]';
@@ -43,10 +45,17 @@ export interface SecretSource {
   readonly machine: string;
   /** `any` lets weak ones through: the secret of somebody else's cluster is what it is. */
   readonly strength?: 'strong' | 'any';
+  /** How long the program of an `exec:` reference may take. */
+  readonly programDeadlineMs?: number;
 }
 
-/** Resolves references on this machine. */
-export function createSecretResolver({ env, machine, strength = 'strong' }: SecretSource): SecretResolver {
+/** A password manager that has to ask its server; a step has several times this. */
+const PROGRAM_DEADLINE_MS = 10_000;
+
+/** Resolves references on this machine, each time anew: what was changed there counts at once, and nothing is kept in memory. */
+export function createSecretResolver(source: SecretSource): SecretResolver {
+  const { machine, strength = 'strong' } = source;
+  const find = finder(source);
   return async (ref) => {
     const unavailable = (reason: string, next: string) =>
       new ForgeError('SecretUnavailable', {
@@ -54,7 +63,7 @@ export function createSecretResolver({ env, machine, strength = 'strong' }: Secr
         left: 'Nothing was done with it.',
         next,
       });
-    const value = ref.startsWith('env:') ? fromEnvironment(env, ref.slice(4)) : await fromFile(ref.slice(5));
+    const value = await find(ref);
     if ('missing' in value) throw unavailable(value.missing, value.next);
     const weakness = strength === 'any' ? null : weaknessOf(value.text);
     if (weakness !== null) {
@@ -64,32 +73,20 @@ export function createSecretResolver({ env, machine, strength = 'strong' }: Secr
   };
 }
 
-type Found = { readonly text: string } | { readonly missing: string; readonly next: string };
-
-function fromEnvironment(env: NodeJS.ProcessEnv, name: string): Found {
-  const text = env[name];
-  return text === undefined
-    ? { missing: 'is not set', next: `Set ${name} in the environment of this process.` }
-    : { text: withoutEnd(text) };
-}
-
-async function fromFile(path: string): Promise<Found> {
-  try {
-    return {
-      text: withoutEnd(new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(await readFile(path))),
-    };
-  } catch (error) {
-    if (error instanceof TypeError) {
-      return { missing: 'is not UTF-8 text', next: 'Keep binary secrets as base64 or hex.' };
+/** A program is run once for all who ask for it at the same moment: a plan of thirty nodes does not start it thirty times. */
+function finder({ env, programDeadlineMs = PROGRAM_DEADLINE_MS }: SecretSource): (ref: SecretRef) => Promise<Found> {
+  const running = new Map<SecretRef, Promise<Found>>();
+  return async (ref) => {
+    const program = programOf(ref);
+    if (program === null) return ref.startsWith('env:') ? fromEnvironment(env, ref.slice(4)) : fromFile(ref.slice(5));
+    const found = running.get(ref) ?? fromProgram(program, { env, deadlineMs: programDeadlineMs });
+    running.set(ref, found);
+    try {
+      return await found;
+    } finally {
+      running.delete(ref);
     }
-    const code = error instanceof Error && 'code' in error ? String(error.code) : 'unreadable';
-    return { missing: `cannot be read (${code})`, next: `Put the file there, readable for the user of this process.` };
-  }
-}
-
-/** Trailing newlines and NULs go, as they do in a shell's `$(cat file)`: people and we see the same secret. */
-function withoutEnd(text: string): string {
-  return text.replace(/[\n\0]+$/, '');
+  };
 }
 
 /** All secrets that a node's files need. Refuses two duties with one secret: whoever has one would have both. */

@@ -36,12 +36,14 @@ export function wantedSettings(spec: ClusterSpec): Record<string, string> {
   return { ...nodeSettings(spec), ...Object.fromEntries(extra) };
 }
 
-/** CONFIG GET gives these in other words than they were set with, or not at all. */
+/** CONFIG GET gives these in other words than they were set with, or not at all; or they are secret and shown to nobody. */
 const PRINTED_OTHERWISE: ReadonlySet<string> = new Set([
   'client-output-buffer-limit',
   'loadmodule',
   'notify-keyspace-events',
   'syslog-facility',
+  'tls-client-key-file-pass',
+  'tls-key-file-pass',
   'unixsocketperm',
 ]);
 

@@ -7,7 +7,7 @@ const COMMENTS: Readonly<Record<string, string>> = {
   ssh: ' How this machine and the workers reach the hosts; a host may have its own.',
   hosts: ' zone: what fails together. A master and its replicas are kept in different zones.',
   secrets:
-    ' References only, env:NAME or file:PATH. The files belong on every machine that runs a worker, and not into Git.',
+    ' References only: env:NAME, file:PATH or exec:/PROGRAM. The files belong on every machine that runs a worker, and not into Git.',
 };
 
 /** The YAML text of a spec, with short comments; every key of the draft, nothing added. */

@@ -6,6 +6,11 @@ export function operationWorkflowId(cluster: string): string {
   return `cluster/${cluster}/operation`;
 }
 
+/** Those who wait for the polite lock, in order of arrival. */
+export function queueWorkflowId(cluster: string): string {
+  return `cluster/${cluster}/queue`;
+}
+
 /** Keyword search attributes; a server has to know them before an operation can be started. */
 export const SEARCH_ATTRIBUTES = {
   cluster: 'RedisForgeCluster',

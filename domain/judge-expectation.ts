@@ -3,7 +3,7 @@ import { tuningLeft } from './formation-tuning.js';
 import { type AnsweringNode, selfOf } from './observation.js';
 import { ownsSlots } from './ownership.js';
 import { finding, names, type Picture } from './picture.js';
-import type { Drift } from './plan.js';
+import { fixedAtStart, sameSetting, type SettingChange, shownValue } from './settings.js';
 import type { Finding } from './verdict.js';
 import { isVersion } from './version.js';
 
@@ -26,14 +26,14 @@ export function expectationFindings(picture: Picture): Finding[] {
 
 /** Running settings that differ from the spec's, those apart that only a killed formation left behind. */
 export function settingDrift(
-  node: Pick<AnsweringNode, 'name' | 'settings'>,
+  node: Pick<AnsweringNode, 'settings'>,
   expectation: Pick<Expectation, 'settings'>,
-): Drift[] {
+): SettingChange[] {
   const tuned = new Set(tuningLeft(node, expectation.settings).map(({ setting }) => setting));
   return Object.entries(expectation.settings).flatMap(([setting, wanted]) => {
     const running = node.settings[setting];
-    if (running === undefined || running === wanted || tuned.has(setting)) return [];
-    return [{ node: node.name, setting, wanted, running }];
+    if (running === undefined || sameSetting(running, wanted) || tuned.has(setting)) return [];
+    return [{ setting, running, wanted }];
   });
 }
 
@@ -130,14 +130,12 @@ function drifted(node: AnsweringNode, expectation: Expectation): Finding[] {
       code: 'ConfigDrift',
       severity: 'warning',
       about: node,
-      evidence: `${node.name} runs with ${setting} ${quoted(running)}, the spec wants ${quoted(wanted)}.`,
-      next: 'Change it in the spec or set it on the node; a restart takes the value of the spec once its file is applied.',
+      evidence: `${node.name} runs with ${setting} ${shownValue(running)}, the spec wants ${shownValue(wanted)}.`,
+      next: fixedAtStart(setting, node)
+        ? 'Run apply, which writes the file; Redis takes this setting only when the node is started again.'
+        : 'Run apply: it sets what the spec wants. Where the new value is the right one, change the spec.',
     }),
   );
-}
-
-function quoted(value: string): string {
-  return value === '' ? '""' : value;
 }
 
 function openToAnyone(node: AnsweringNode): Finding {

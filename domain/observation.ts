@@ -48,6 +48,8 @@ export interface AnsweringNode extends Asked {
   readonly usedMemoryBytes: number;
   readonly maxmemoryBytes: number;
   readonly uptimeSeconds: number;
+  /** Ourselves included; replicas are not counted. */
+  readonly connectedClients: number;
   readonly replication: MasterReplication | ReplicaReplication;
   /** Running settings that were asked for, by their redis.conf names. */
   readonly settings: Readonly<Record<string, string>>;

@@ -37,6 +37,24 @@ export interface StepRecord {
   readonly effects: readonly string[];
 }
 
+/** What a person says who holds an operation between its steps. */
+export interface PauseRequest {
+  readonly actor: string;
+  readonly reason: string;
+}
+
+export interface Pause extends PauseRequest {
+  /** ISO 8601 */
+  readonly since: string;
+}
+
+export interface EndedPause extends Pause {
+  /** ISO 8601 */
+  readonly until: string;
+  /** Absent where the operation came to its end while it stood: cancelled, or failed elsewhere. */
+  readonly resumedBy?: string;
+}
+
 /** The answer of the `progress` query; small, and enough to follow a run. */
 export interface Progress {
   readonly operation: OperationKind;
@@ -45,6 +63,8 @@ export interface Progress {
   readonly reason: string;
   readonly startedAt: string;
   readonly phase: Phase;
+  /** Present while somebody holds it: steps that run come to their end, no other begins. */
+  readonly paused?: Pause;
   readonly steps: readonly StepRecord[];
 }
 
@@ -63,6 +83,8 @@ export interface OperationReport {
   readonly generation: number | null;
   readonly plan: Plan | null;
   readonly steps: readonly StepRecord[];
+  /** Absent where it was never paused. */
+  readonly pauses?: readonly EndedPause[];
   readonly verdictBefore: Verdict | null;
   readonly verdictAfter: Verdict | null;
   readonly failure?: { readonly type: FailureType; readonly text: FailureText };

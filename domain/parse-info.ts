@@ -19,7 +19,14 @@ export function readServerInfo(
   info: InfoFields,
 ): Pick<
   AnsweringNode,
-  'engine' | 'version' | 'role' | 'usedMemoryBytes' | 'maxmemoryBytes' | 'uptimeSeconds' | 'replication'
+  | 'engine'
+  | 'version'
+  | 'role'
+  | 'usedMemoryBytes'
+  | 'maxmemoryBytes'
+  | 'uptimeSeconds'
+  | 'connectedClients'
+  | 'replication'
 > {
   const valkey = info.get('valkey_version');
   const replication = readReplication(info);
@@ -30,6 +37,7 @@ export function readServerInfo(
     usedMemoryBytes: count(info, 'used_memory'),
     maxmemoryBytes: count(info, 'maxmemory'),
     uptimeSeconds: count(info, 'uptime_in_seconds'),
+    connectedClients: count(info, 'connected_clients'),
     replication,
   };
 }

@@ -1,37 +1,21 @@
+import { type ApplyWorld, differingFiles, nodeSurvey } from './apply-world.js';
 import { examRefusals } from './exam.js';
 import { planFormation } from './formation.js';
 import { tuningLeft } from './formation-tuning.js';
-import { settingDrift } from './judge-expectation.js';
 import { memoryProblems } from './memory.js';
 import { declaredNodes, type DeclaredNode } from './nodes.js';
-import { type AnsweringNode, answering, type Observation } from './observation.js';
+import { type AnsweringNode, answering } from './observation.js';
 import { place, type Placement } from './placement.js';
-import type { Drift, PlanBody, Refusal, Step } from './plan.js';
+import type { PlanBody, Refusal, Step } from './plan.js';
+import { planSettings } from './plan-settings.js';
 import type { ClusterSpec } from './spec.js';
-import type { HostSurvey, NodeFileRole, NodeSurvey } from './survey.js';
-
-/** sha256 of each file as the spec and its secrets render it. */
-export type WantedFiles = Readonly<Record<NodeFileRole, string>>;
-
-export interface ApplyWorld {
-  readonly spec: ClusterSpec;
-  /** Digest of the host helper that this version of RedisForge installs. */
-  readonly helperSha256: string;
-  readonly surveys: readonly HostSurvey[];
-  /** What could not be surveyed, already in words. */
-  readonly unsurveyed: readonly Refusal[];
-  readonly observation: Observation;
-  /** By node name. */
-  readonly wantedFiles: Readonly<Record<string, WantedFiles>>;
-  /** Running settings by name, as CONFIG GET would print what the spec wants. */
-  readonly settings: Readonly<Record<string, string>>;
-}
+import type { HostSurvey, NodeSurvey } from './survey.js';
 
 /** The steps from the world as it is to the cluster that the spec declares. Pure: the same world gives the same plan. */
 export function planApply(world: ApplyWorld): PlanBody {
   const { spec } = world;
   const placement = place(spec);
-  const nodes = declaredNodes(spec).map((node) => ({ node, survey: nodeSurvey(world, node) }));
+  const nodes = declaredNodes(spec).map((node) => ({ node, survey: nodeSurvey(world.surveys, node) }));
   const perHost = spec.hosts.flatMap((host) => [
     ...prepareSteps(world, host.name),
     ...nodes
@@ -39,24 +23,30 @@ export function planApply(world: ApplyWorld): PlanBody {
       .flatMap(({ node, survey }) => nodeSteps(world, node, survey)),
   ]);
   const forming = formationStep(world, placement);
-  const drift = answeringOurs(world).flatMap((node) => settingDrift(node, world));
-  const working = [...perHost, ...forming.steps];
-  const touchesNodes = working.some((step) => step.kind !== 'prepareHost');
+  const changing = planSettings(world);
+  const working = [...perHost, ...changing.steps, ...forming.steps];
   return {
     cluster: spec.name,
     uid: spec.uid,
     operation: 'apply',
-    steps: touchesNodes ? [...working, { kind: 'smokeTest', id: 'smokeTest' }] : working,
+    steps: working.some(concernsClients) ? [...working, { kind: 'smokeTest', id: 'smokeTest' }] : working,
     refusals: [
       ...world.unsurveyed,
       ...placement.problems.map((what) => ({ what, next: 'Change zones or shape in the spec.' })),
       ...spec.hosts.flatMap(({ name }) => hostRefusals(spec, hostSurvey(world, name))),
+      ...changing.refusals,
       ...forming.refusals,
       ...nodes.flatMap(({ node, survey }) => lockedOut(world, node, survey)),
     ],
-    drift: [...drift, ...nodes.flatMap(({ node, survey }) => fileDrift(world, node, survey))],
-    notes: forming.steps.length > 0 ? placement.notes : [],
+    drift: changing.drift,
+    notes: [...(forming.steps.length > 0 ? placement.notes : []), ...changing.notes],
   };
+}
+
+/** Whether clients could get another answer after the step, so that the application's way is tried. Settings are read back one by one. */
+function concernsClients(step: Step): boolean {
+  if (step.kind === 'changeSettings') return step.files.some(({ role }) => role === 'acl');
+  return step.kind !== 'prepareHost';
 }
 
 function hostRefusals(spec: ClusterSpec, survey: HostSurvey | undefined): Refusal[] {
@@ -101,14 +91,6 @@ function whyStart({ service }: NodeSurvey): string {
   }
 }
 
-function differingFiles(world: ApplyWorld, node: DeclaredNode, survey: NodeSurvey) {
-  const wanted = world.wantedFiles[node.name];
-  if (wanted === undefined) return [];
-  return (['config', 'acl', 'service'] as const)
-    .filter((role) => survey.files[role] !== wanted[role])
-    .map((role) => ({ role, action: survey.files[role] === null ? ('create' as const) : ('update' as const) }));
-}
-
 /** Our own node does not let us in: there is nothing that could be done to it, or proven of it. */
 function lockedOut({ spec, observation }: ApplyWorld, node: DeclaredNode, survey: NodeSurvey | undefined): Refusal[] {
   const seen = observation.nodes.find(({ name }) => name === node.name);
@@ -122,17 +104,6 @@ function lockedOut({ spec, observation }: ApplyWorld, node: DeclaredNode, survey
       next: 'Give the secret that the node was started with; the user admin can look with ACL LIST. Changing secrets comes with rotation.',
     },
   ];
-}
-
-/** A running node keeps the files that it was started with; that they differ is shown. */
-function fileDrift(world: ApplyWorld, node: DeclaredNode, survey: NodeSurvey | undefined): Drift[] {
-  if (survey?.service.state !== 'running') return [];
-  return differingFiles(world, node, survey).map(({ role, action }) => ({
-    node: node.name,
-    setting: `file ${role}`,
-    wanted: 'as the spec renders it',
-    running: action === 'create' ? 'missing on the host' : 'differs on the host',
-  }));
 }
 
 /** The cluster is formed where not all nodes have been members before, or where those that run are not yet what they should be. */
@@ -162,8 +133,4 @@ function answeringOurs({ observation }: ApplyWorld): AnsweringNode[] {
 
 function hostSurvey({ surveys }: ApplyWorld, name: string): HostSurvey | undefined {
   return surveys.find(({ host }) => host === name);
-}
-
-function nodeSurvey(world: ApplyWorld, node: DeclaredNode): NodeSurvey | undefined {
-  return hostSurvey(world, node.host)?.nodes.find(({ port }) => port === node.port);
 }

@@ -1,4 +1,5 @@
 import type { FailureType } from './errors.js';
+import { changeText, type SettingChange } from './settings.js';
 import type { SlotRange } from './slots.js';
 import type { NodeFileRole } from './survey.js';
 
@@ -10,7 +11,18 @@ export type Step =
       readonly id: string;
       readonly host: string;
       readonly node: string;
-      readonly files: readonly { readonly role: NodeFileRole; readonly action: 'create' | 'update' }[];
+      readonly files: readonly DifferingFile[];
+    }
+  | {
+      /** Of a node that goes on running. Where the users' file is among `files`, the rights of the running users are set, too. */
+      readonly kind: 'changeSettings';
+      readonly id: string;
+      readonly host: string;
+      readonly node: string;
+      readonly settings: readonly SettingChange[];
+      readonly files: readonly DifferingFile[];
+      /** What of the new files the running node does not take, in words. */
+      readonly atNextStart: readonly string[];
     }
   | {
       readonly kind: 'startNode';
@@ -36,6 +48,12 @@ export type Step =
     }
   | { readonly kind: 'releaseHost'; readonly id: string; readonly host: string; readonly data: 'keep' | 'delete' };
 
+/** A file of a node that is not on its host as the spec renders it. */
+export interface DifferingFile {
+  readonly role: NodeFileRole;
+  readonly action: 'create' | 'update';
+}
+
 export interface PlannedMaster {
   readonly node: string;
   readonly slots: readonly SlotRange[];
@@ -56,12 +74,11 @@ export interface Refusal {
   readonly next: string;
 }
 
-/** A difference that the plan sees and does not act on yet. */
-export interface Drift {
+/** A difference that the plan sees and does not act on. */
+export interface Drift extends SettingChange {
   readonly node: string;
-  readonly setting: string;
-  readonly wanted: string;
-  readonly running: string;
+  /** Why `apply` leaves it. */
+  readonly why: string;
 }
 
 export interface PlanBody {
@@ -101,7 +118,9 @@ export function describeStep(step: Step): string {
     case 'prepareHost':
       return `prepare host ${step.host} (${step.why})`;
     case 'placeNode':
-      return `write ${step.files.map((file) => `${file.role} (${file.action})`).join(', ')} for ${step.node}`;
+      return `write ${fileWords(step.files)} for ${step.node}`;
+    case 'changeSettings':
+      return changeWords(step);
     case 'startNode':
       return `start ${step.node} (${step.why})`;
     case 'formCluster':
@@ -117,4 +136,17 @@ export function describeStep(step: Step): string {
     default:
       return step satisfies never;
   }
+}
+
+function fileWords(files: readonly DifferingFile[]): string {
+  return files.map(({ role, action }) => `${role} (${action})`).join(', ');
+}
+
+function changeWords({ node, settings, files, atNextStart }: Extract<Step, { kind: 'changeSettings' }>): string {
+  const rights = files.some(({ role }) => role === 'acl') ? ['rights of its users'] : [];
+  const running = [...settings.map(changeText), ...rights];
+  const changed = running.length === 0 ? [] : [`change settings of ${node}: ${running.join(', ')}`];
+  const written = files.length === 0 ? [] : [`write ${fileWords(files)}${changed.length === 0 ? ` for ${node}` : ''}`];
+  const later = atNextStart.length === 0 ? [] : [`only a restart takes ${atNextStart.join(', ')}`];
+  return [...changed, ...written, ...later].join('; ');
 }

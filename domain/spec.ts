@@ -97,8 +97,8 @@ export interface UsersSpec {
   readonly app: { readonly name: string; readonly keys: string; readonly channels: string; readonly commands: string };
 }
 
-/** `env:NAME` or `file:/absolute/path`; resolved by the process that uses it, never carried. */
-export type SecretRef = `env:${string}` | `file:${string}`;
+/** `env:NAME`, `file:/absolute/path` or `exec:["/absolute/program","argument"]`; resolved by the process that uses it, never carried. */
+export type SecretRef = `env:${string}` | `file:${string}` | `exec:${string}`;
 
 export interface SecretPair {
   readonly current: SecretRef;

@@ -4,7 +4,7 @@ import type { OperationReport, Progress, StepRecord } from '../domain/operation.
 import type { applyClusterWorkflow } from '../workflows/index.js';
 import { progressQuery } from '../workflows/messages.js';
 import type { CliIo } from './io.js';
-import { renderStep } from './render/progress.js';
+import { renderPause, renderStep } from './render/progress.js';
 import { awaitReport } from './reports.js';
 
 /** How often a terminal asks how far things are: often enough to look live, cheap enough for a query that touches no history. */
@@ -30,7 +30,7 @@ export async function follow(handle: WorkflowHandle<typeof applyClusterWorkflow>
   const watching = watch(handle, screen, leaving.signal);
   try {
     const followed = await Promise.race([ended, detach]);
-    if (followed.ended) screen.show(followed.report.steps, 'report');
+    if (followed.ended) screen.show({ steps: followed.report.steps, phase: 'report' });
     return followed;
   } finally {
     // No question may outlive the connection, which the caller closes next.
@@ -51,7 +51,7 @@ async function watch(
     if (signal.aborted) return;
     if (progress !== undefined) {
       lastAnswer = Date.now();
-      screen.show(progress.steps, progress.phase);
+      screen.show(progress);
     } else if (Date.now() - lastAnswer > SILENCE_IS_NEWS_MS) {
       screen.note('no worker answers at the moment; the operation waits for one and goes on by itself');
     }
@@ -87,17 +87,19 @@ const ENDED: ReadonlySet<StepRecord['state']> = new Set<StepRecord['state']>([
   'skipped',
 ]);
 
-/** Ended steps scroll by, running ones stay at the bottom and are redrawn where the terminal can. */
+/** Ended steps and pauses scroll by, running steps stay at the bottom and are redrawn where the terminal can. */
 class Screen {
   private readonly printed = new Set<string>();
   private live = 0;
   private noted = '';
+  private pausedSince: string | undefined;
 
   constructor(private readonly io: CliIo) {}
 
-  show(steps: readonly StepRecord[], phase: Progress['phase']): void {
+  show({ steps, phase, paused }: Pick<Progress, 'steps' | 'phase' | 'paused'>): void {
     this.noted = '';
     this.clear();
+    this.tellPause(paused);
     for (const step of steps) {
       if (!ENDED.has(step.state) || this.printed.has(step.id)) continue;
       this.printed.add(step.id);
@@ -105,8 +107,15 @@ class Screen {
     }
     this.draw([
       ...steps.filter(({ state }) => state === 'running').map((step) => renderStep(step, this.io)),
-      `  ${this.io.colors.dim(PHASE_TEXTS[phase])}`,
+      `  ${this.io.colors.dim(paused === undefined ? PHASE_TEXTS[phase] : 'paused: what runs comes to its end, nothing new begins')}`,
     ]);
+  }
+
+  /** Once when it begins and once when it ends. */
+  private tellPause(paused: Progress['paused']): void {
+    if (this.pausedSince === paused?.since) return;
+    this.pausedSince = paused?.since;
+    this.io.err(`  ${paused === undefined ? 'no longer paused' : renderPause(paused, this.io)}`);
   }
 
   note(text: string): void {

@@ -1,5 +1,9 @@
 import { userInfo } from 'node:os';
-import { WorkflowExecutionAlreadyStartedError, type WorkflowHandleWithFirstExecutionRunId } from '@temporalio/client';
+import {
+  WorkflowExecutionAlreadyStartedError,
+  type WorkflowHandleWithFirstExecutionRunId,
+  WorkflowNotFoundError,
+} from '@temporalio/client';
 import { defineSearchAttributeKey, SearchAttributeType } from '@temporalio/common';
 import { ForgeError } from '../domain/errors.js';
 import { MEMO, operationWorkflowId, SEARCH_ATTRIBUTES, TASK_QUEUE } from '../domain/ids.js';
@@ -19,6 +23,33 @@ const WORKFLOW_TYPES = {
 const SUMMARY_LENGTH = 120;
 
 const keyword = (name: string) => defineSearchAttributeKey(name, SearchAttributeType.KEYWORD);
+const PHASE = keyword(SEARCH_ATTRIBUTES.phase);
+
+/** The operation that runs under a cluster's ID: who holds the cluster, since when, doing what. */
+export interface Holder {
+  readonly operation: string;
+  readonly actor: string;
+  readonly reason: string;
+  /** ISO 8601 */
+  readonly since: string;
+  readonly runId: string;
+  readonly paused: boolean;
+}
+
+/** Another operation of the cluster runs. */
+export class ClusterHeld extends ForgeError {
+  constructor(cluster: string, holder: Holder) {
+    super('Locked', {
+      what: `Cluster ${cluster} is being worked on: ${holderText(holder)}.`,
+      left: 'Nothing was started or changed.',
+      next: `Wait for your turn with --wait, follow it with \`redisforge ops watch ${cluster}\`, or stop it at a safe point with \`redisforge ops cancel ${cluster}\`.`,
+    });
+  }
+}
+
+export function holderText({ operation, actor, since, reason, runId, paused }: Holder): string {
+  return `${operation} by ${actor} since ${since}, because: ${reason} (run ${runId}${paused ? ', paused' : ''})`;
+}
 
 /** Starts an operation under the cluster's fixed workflow ID. Where one runs already it is refused at once, with who holds it. */
 export async function startOperation(
@@ -38,26 +69,35 @@ export async function startOperation(
       typedSearchAttributes: [
         { key: keyword(SEARCH_ATTRIBUTES.cluster), value: name },
         { key: keyword(SEARCH_ATTRIBUTES.operation), value: kind },
-        { key: keyword(SEARCH_ATTRIBUTES.phase), value: 'preflight' },
+        { key: PHASE, value: 'preflight' },
       ],
       staticSummary: `${kind} ${name} (${input.actor}): ${input.reason || 'no reason given'}`.slice(0, SUMMARY_LENGTH),
     });
   } catch (error) {
-    if (error instanceof WorkflowExecutionAlreadyStartedError) throw await lockedBy(link, name);
-    throw error;
+    if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
+    const holder = await holderOf(link, name);
+    if (holder !== null) throw new ClusterHeld(name, holder);
+    // It has ended since.
+    return startOperation(link, kind, input);
   }
 }
 
-/** Who holds the cluster, since when, doing what: from the server alone, so it is said even where no worker lives. */
-async function lockedBy(link: TemporalLink, cluster: string): Promise<ForgeError> {
-  const holder = await link.client.workflow.getHandle(operationWorkflowId(cluster)).describe();
-  const kind = Object.entries(WORKFLOW_TYPES).find(([, type]) => type === holder.type)?.[0] ?? holder.type;
-  const { actor, reason } = memoTexts(holder.memo);
-  return new ForgeError('Locked', {
-    what: `Cluster ${cluster} is being worked on: ${kind} by ${actor} since ${holder.startTime.toISOString()}, because: ${reason} (run ${holder.runId}).`,
-    left: 'Nothing was started or changed.',
-    next: `Follow it with \`redisforge ops watch ${cluster}\`, or stop it at a safe point with \`redisforge ops cancel ${cluster}\`.`,
-  });
+/** From the server alone, so it is said even where no worker lives; `null` where no operation of the cluster runs. */
+export async function holderOf(link: TemporalLink, cluster: string): Promise<Holder | null> {
+  try {
+    const run = await link.client.workflow.getHandle(operationWorkflowId(cluster)).describe();
+    if (run.status.name !== 'RUNNING') return null;
+    return {
+      operation: Object.entries(WORKFLOW_TYPES).find(([, type]) => type === run.type)?.[0] ?? run.type,
+      ...memoTexts(run.memo),
+      since: run.startTime.toISOString(),
+      runId: run.runId,
+      paused: run.typedSearchAttributes.get(PHASE) === 'paused',
+    };
+  } catch (error) {
+    if (error instanceof WorkflowNotFoundError) return null;
+    throw error;
+  }
 }
 
 export function memoTexts(memo: Record<string, unknown> | undefined): { actor: string; reason: string } {

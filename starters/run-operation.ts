@@ -10,10 +10,14 @@ import { actorName, type OperationHandle, startOperation } from './operations.js
 import { renderPlan } from './render/plan.js';
 import { renderOutcome } from './render/report.js';
 import { connectTemporal, requireWorker, temporalFailure, type TemporalLink } from './temporal.js';
+import { inTurn, LEFT } from './turn.js';
 
 /** The options that every mutating verb has. */
 export interface OperationOptions {
   readonly yes?: true;
+  readonly wait?: true;
+  /** Milliseconds. */
+  readonly waitFor: number;
   readonly json?: true;
   readonly detach?: true;
   readonly reason?: string;
@@ -32,24 +36,24 @@ export interface OperationRequest {
 /** Plan, show, ask, start, follow: the way of every mutating verb. Temporal and the worker are looked for while the hosts are asked. */
 export async function runOperationFromCli(request: OperationRequest): Promise<ExitCode> {
   const { io, spec, options } = request;
-  const [draft, linked] = await Promise.allSettled([request.draft(), linkToWorkers(io.env)]);
-  const link = linked.status === 'fulfilled' ? linked.value : undefined;
+  refuseUnasked(request);
+  const linking = linkToWorkers(io.env);
   try {
-    if (draft.status === 'rejected') throw draft.reason;
-    const { plan } = draft.value;
-    for (const line of renderPlan(plan, io)) io.err(line);
-    refuseRefused(plan);
-    if (linked.status === 'rejected') throw linked.reason;
-    if (!(await agreed(request, plan))) {
+    const handle =
+      options.wait === true ? await startInTurn(request, await linking) : await planAndStart(request, linking);
+    if (handle === LEFT) return EXIT.cancelled;
+    if (handle === null) {
       io.err('Nothing was started or changed.');
       return EXIT.refused;
     }
-    const handle = await startOperation(linked.value, request.kind, operationInput(request, plan));
-    if (options.detach === true) return detached(io, spec.name, handle, linked.value);
-    return await followToTheEnd(request, handle, linked.value);
+    const link = await linking;
+    if (options.detach === true) return detached(io, spec.name, handle, link);
+    return await followToTheEnd(request, handle, link);
   } catch (error) {
+    const link = await linking.catch(() => undefined);
     throw link === undefined ? error : temporalFailure(error, link);
   } finally {
+    const link = await linking.catch(() => undefined);
     await link?.close();
   }
 }
@@ -65,6 +69,43 @@ async function linkToWorkers(env: NodeJS.ProcessEnv): Promise<TemporalLink> {
   }
 }
 
+/** The world changes while one waits: the plan is made, shown and asked about when the turn has come. */
+async function startInTurn(
+  request: OperationRequest,
+  link: TemporalLink,
+): Promise<OperationHandle | null | typeof LEFT> {
+  const { io, spec, kind, options } = request;
+  const turn = {
+    io,
+    link,
+    cluster: spec.name,
+    who: { operation: kind, actor: actorName(io.env, hostname()), reason: options.reason ?? '' },
+    waitMs: options.waitFor,
+    format: options.json === true ? ('json' as const) : ('text' as const),
+  };
+  return inTurn(turn, () => planAndStart(request, Promise.resolve(link)));
+}
+
+/** `null` where the person does not want what was shown. */
+async function planAndStart(
+  request: OperationRequest,
+  linking: Promise<TemporalLink>,
+): Promise<OperationHandle | null> {
+  const [draft, linked] = await Promise.allSettled([request.draft(), linking]);
+  if (draft.status === 'rejected') throw draft.reason;
+  const { plan } = draft.value;
+  for (const line of renderPlan(plan, request.io)) request.io.err(line);
+  refuseRefused(plan);
+  if (linked.status === 'rejected') throw linked.reason;
+  if (!(await agreed(request, plan))) return null;
+  return startOperation(linked.value, request.kind, operationInput(request, plan));
+}
+
+/** Nobody should wait for their turn only to hear then that they cannot be asked. */
+function refuseUnasked({ io, options }: OperationRequest): void {
+  if (options.wait === true && options.yes !== true && !io.interactive) throw nobodyToAsk('Say --yes with --wait');
+}
+
 function refuseRefused({ refusals, cluster }: Plan): void {
   if (refusals.length === 0) return;
   throw new ForgeError(failureOfRefusals(refusals), {
@@ -76,14 +117,16 @@ function refuseRefused({ refusals, cluster }: Plan): void {
 
 async function agreed({ io, options }: OperationRequest, { steps }: Plan): Promise<boolean> {
   if (options.yes === true || steps.length === 0) return true;
-  if (!io.interactive) {
-    throw new ForgeError('BadSpec', {
-      what: 'Nobody can be asked here (no terminal).',
-      left: 'Nothing was started or changed.',
-      next: 'Read the plan above and say --yes.',
-    });
-  }
+  if (!io.interactive) throw nobodyToAsk('Read the plan above and say --yes');
   return io.ask('Do this?');
+}
+
+function nobodyToAsk(next: string): ForgeError {
+  return new ForgeError('BadSpec', {
+    what: 'Nobody can be asked here (no terminal).',
+    left: 'Nothing was started or changed.',
+    next: `${next}.`,
+  });
 }
 
 function operationInput({ io, spec, options, data }: OperationRequest, { digest }: Plan): OperationInput {

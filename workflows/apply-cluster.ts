@@ -3,6 +3,7 @@ import { portOf, specForHost } from '../domain/nodes.js';
 import type { OperationInput, OperationReport } from '../domain/operation.js';
 import { describeStep, type Plan, type Step } from '../domain/plan.js';
 import { agree, type Verdict } from '../domain/verdict.js';
+import { changeSettings } from './change-settings.js';
 import { failure } from './failures.js';
 import { type HostStep, performOnHosts } from './host-steps.js';
 import { inParallel } from './in-parallel.js';
@@ -19,9 +20,12 @@ async function draft(operation: Operation): Promise<Draft> {
   return draftFromSurvey(operation, (outcomes) => operation.activities.read.draftApplyPlan({ spec, outcomes }));
 }
 
-/** Hosts side by side, the steps of one host in order; then what concerns the cluster as a whole. */
+/** Hosts side by side, the steps of one host in order; then running nodes one after the other; then what concerns the cluster as a whole. */
 async function perform(operation: Operation, plan: Plan): Promise<void> {
   await performOnHosts(operation, plan, performOnHost);
+  for (const step of plan.steps) {
+    if (step.kind === 'changeSettings') await changeSettings(operation, step);
+  }
   for (const step of plan.steps) {
     if (!('host' in step)) await performOnCluster(operation, step);
   }
@@ -54,7 +58,7 @@ async function performOnHost(operation: Operation, step: HostStep): Promise<void
   });
 }
 
-async function performOnCluster(operation: Operation, step: Exclude<Step, HostStep>): Promise<void> {
+async function performOnCluster(operation: Operation, step: Exclude<Step, { host: string }>): Promise<void> {
   const { spec } = operation.input;
   const { settle } = operation.activities;
   const summary = describeStep(step);

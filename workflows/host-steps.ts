@@ -1,8 +1,14 @@
 import type { Plan, Step } from '../domain/plan.js';
+import type { SettingsStep } from './change-settings.js';
 import { inParallel } from './in-parallel.js';
 import type { Operation } from './operation.js';
 
-export type HostStep = Extract<Step, { host: string }>;
+/** Settings are changed on one node after the other, over Redis: no step of a host's own. */
+export type HostStep = Exclude<Extract<Step, { host: string }>, SettingsStep>;
+
+function isHostStep(step: Step): step is HostStep {
+  return 'host' in step && step.kind !== 'changeSettings';
+}
 
 /** Hosts side by side, the steps of one host in the order of the plan. Steps that are no host's are left out. */
 export async function performOnHosts(
@@ -12,8 +18,8 @@ export async function performOnHosts(
 ): Promise<void> {
   const { hosts, timings } = operation.input.spec;
   await inParallel(hosts, timings.hostParallelism, async ({ name }) => {
-    for (const step of steps) {
-      if ('host' in step && step.host === name) await perform(operation, step);
+    for (const step of steps.filter(isHostStep)) {
+      if (step.host === name) await perform(operation, step);
     }
   });
 }

@@ -1,2 +1,3 @@
 export { applyClusterWorkflow } from './apply-cluster.js';
+export { clusterQueueWorkflow } from './cluster-queue.js';
 export { destroyClusterWorkflow } from './destroy-cluster.js';

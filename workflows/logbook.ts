@@ -1,6 +1,6 @@
 import { setCurrentDetails, upsertSearchAttributes } from '@temporalio/workflow';
 import { PHASE_ATTRIBUTE } from './search-attributes.js';
-import type { OperationInput, Outcome, Phase, Progress, StepRecord } from '../domain/operation.js';
+import type { EndedPause, OperationInput, Outcome, Pause, Phase, Progress, StepRecord } from '../domain/operation.js';
 import { describeStep, type OperationKind, type Step } from '../domain/plan.js';
 import type { StepResult } from '../domain/steps.js';
 import type { NamedFailure } from './failures.js';
@@ -16,6 +16,9 @@ export class Logbook {
   private phase: Phase = 'preflight';
   private records: StepRecord[] = [];
   private ending: Ending | undefined;
+  private pausedNow: Pause | null = null;
+  private readonly ended: EndedPause[] = [];
+  private atItsEnd = false;
   readonly startedAt = now();
 
   constructor(
@@ -27,8 +30,33 @@ export class Logbook {
 
   enter(phase: Phase): void {
     this.phase = phase;
-    upsertSearchAttributes([{ key: PHASE_ATTRIBUTE, value: phase }]);
-    this.publish();
+    this.publishPhase();
+  }
+
+  pause(pause: Pause): void {
+    this.pausedNow = pause;
+    this.publishPhase();
+  }
+
+  /** Without a name where the operation came to its end while it stood. */
+  endPause(resumedBy?: string): void {
+    if (this.pausedNow === null) return;
+    this.ended.push({ ...this.pausedNow, until: now(), ...(resumedBy === undefined ? {} : { resumedBy }) });
+    this.pausedNow = null;
+    this.publishPhase();
+  }
+
+  get paused(): boolean {
+    return this.pausedNow !== null;
+  }
+
+  /** No step will begin any more. */
+  get closed(): boolean {
+    return this.atItsEnd;
+  }
+
+  get pauses(): readonly EndedPause[] {
+    return this.ended;
   }
 
   expect(steps: readonly Step[]): void {
@@ -48,8 +76,10 @@ export class Logbook {
     }
   }
 
-  /** Steps that never began, once it is sure that they will not. */
+  /** Steps that never began, once it is sure that they will not. A pause that lasts until here ends with them. */
   close(): void {
+    this.atItsEnd = true;
+    this.endPause();
     this.records = this.records.map((record) =>
       record.state === 'waiting' ? { ...record, state: 'skipped' } : record,
     );
@@ -77,12 +107,18 @@ export class Logbook {
 
   progress(): Progress {
     const { actor, reason, spec } = this.input;
-    const { phase, startedAt, records: steps } = this;
-    return { operation: this.kind, cluster: spec.name, actor, reason, startedAt, phase, steps };
+    const { phase, startedAt, records: steps, pausedNow } = this;
+    const paused = pausedNow === null ? {} : { paused: pausedNow };
+    return { operation: this.kind, cluster: spec.name, actor, reason, startedAt, phase, ...paused, steps };
   }
 
   private update(id: string, change: Partial<StepRecord>): void {
     this.records = this.records.map((record) => (record.id === id ? { ...record, ...change } : record));
+    this.publish();
+  }
+
+  private publishPhase(): void {
+    upsertSearchAttributes([{ key: PHASE_ATTRIBUTE, value: this.paused ? 'paused' : this.phase }]);
     this.publish();
   }
 
@@ -93,10 +129,17 @@ export class Logbook {
       '',
       `${actor}: ${reason || 'no reason given'}`,
       '',
+      ...this.pauseDetails(),
       ...endingLines(this.ending),
       ...this.records.map((record) => `- ${MARKS[record.state]} ${record.title}`),
     ];
     setCurrentDetails(lines.join('\n'));
+  }
+
+  private pauseDetails(): string[] {
+    if (this.pausedNow === null) return [];
+    const { actor, since, reason } = this.pausedNow;
+    return [`**paused** by ${actor} since ${since}: ${reason || 'no reason given'}`, ''];
   }
 }
 

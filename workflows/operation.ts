@@ -1,4 +1,12 @@
-import { CancellationScope, CancelledFailure, log, setHandler, upsertMemo, workflowInfo } from '@temporalio/workflow';
+import {
+  CancellationScope,
+  CancelledFailure,
+  condition,
+  log,
+  setHandler,
+  upsertMemo,
+  workflowInfo,
+} from '@temporalio/workflow';
 import { MEMO } from '../domain/ids.js';
 import type { OperationInput, OperationReport } from '../domain/operation.js';
 import type { OperationKind, Plan, Step } from '../domain/plan.js';
@@ -9,6 +17,7 @@ import { failure, namedFailure } from './failures.js';
 import { HeldHosts } from './leases.js';
 import { type Ending, Logbook, now } from './logbook.js';
 import { progressQuery } from './messages.js';
+import { acceptPauses } from './pausing.js';
 
 /** What a verb adds to the shape that all operations share: preflight and plan, steps, proof. */
 export interface Runbook {
@@ -46,13 +55,21 @@ export class Operation {
 
   /** Runs one step, unless somebody asked to stop before it. */
   async step(step: Step, perform: (token: StepAddress) => Promise<StepResult>): Promise<void> {
-    this.checkpoint();
+    await this.checkpoint();
     await this.logbook.record(step, () => perform({ generation: this.held.generation, step: step.id }));
   }
 
   /** A safe point: between steps, where everything is closed. */
-  checkpoint(): void {
+  async checkpoint(): Promise<void> {
+    await this.standWhilePaused();
     if (this.stopRequested) throw new StopRequested();
+  }
+
+  /** A pause ends when somebody lets the operation go on, or asks it to stop. */
+  async standWhilePaused(): Promise<void> {
+    while (this.logbook.paused && !this.stopRequested) {
+      await condition(() => !this.logbook.paused || this.stopRequested);
+    }
   }
 }
 
@@ -73,6 +90,7 @@ export async function runOperation(runbook: Runbook, input: OperationInput): Pro
   setHandler(progressQuery, () => logbook.progress(), {
     description: 'Phase and steps of this operation, with times and effects.',
   });
+  acceptPauses(logbook);
   const operation = new Operation(input, logbook, runbook.kind);
   const report = await CancellationScope.nonCancellable(() => conduct(runbook, operation));
   if (report.outcome === 'done') return report;
@@ -96,11 +114,12 @@ async function conduct(runbook: Runbook, operation: Operation): Promise<Operatio
     agreeOnPlan(operation.input, draft.plan);
     logbook.expect(draft.plan.steps);
     if (draft.plan.steps.length > 0) {
-      operation.checkpoint();
+      await operation.checkpoint();
       await held.take(draft.generation + 1);
       logbook.enter('steps');
       await runbook.perform(operation, draft.plan);
     }
+    await operation.standWhilePaused();
     logbook.enter('proof');
     after = await runbook.prove(operation);
     requireProof(after, logbook);
@@ -187,6 +206,7 @@ function reportOf(
     generation: held.generationOrNull,
     plan: draft?.plan ?? null,
     steps: logbook.steps,
+    ...(logbook.pauses.length === 0 ? {} : { pauses: logbook.pauses }),
     verdictBefore: draft?.verdict ?? null,
     verdictAfter: after,
     ...(end.failure === undefined ? {} : { failure: end.failure }),

@@ -1,13 +1,15 @@
 import { createHash } from 'node:crypto';
 import { type NodeSecrets, resolveSecrets, type SecretResolver } from '../../config/secrets.js';
-import { renderNodeFiles, wantedSettings } from '../../config/render.js';
+import { configsAsRunning, renderNodeFiles, type RenderRequest, wantedSettings } from '../../config/render.js';
+import { differingFiles, nodeSurvey, type WantedFiles } from '../../domain/apply-world.js';
 import { expectationOf } from '../../domain/expectation.js';
 import { judge } from '../../domain/judge.js';
-import { nodeName } from '../../domain/nodes.js';
-import type { Observation } from '../../domain/observation.js';
+import { settingDrift } from '../../domain/judge-expectation.js';
+import { declaredNodes, nodeName } from '../../domain/nodes.js';
+import { answering, type Observation } from '../../domain/observation.js';
 import type { DataDecision } from '../../domain/operation.js';
 import { canonicalJson, type Plan, type PlanBody, type Refusal } from '../../domain/plan.js';
-import { planApply, type WantedFiles } from '../../domain/plan-apply.js';
+import { planApply } from '../../domain/plan-apply.js';
 import { planDestroy } from '../../domain/plan-destroy.js';
 import type { ClusterSpec } from '../../domain/spec.js';
 import type { HostOutcome, HostSurvey } from '../../domain/survey.js';
@@ -16,6 +18,11 @@ import { pollUntil } from './poll.js';
 
 export interface ClusterDeps {
   readonly observe: (input: { spec: ClusterSpec }) => Promise<Observation>;
+  /** By node name, for these nodes: users that have another secret than the spec's, or are not there; `null` where a node cannot be asked. */
+  readonly otherSecrets: (input: {
+    spec: ClusterSpec;
+    nodes: readonly string[];
+  }) => Promise<Record<string, string[] | null>>;
   readonly secrets: SecretResolver;
   /** Digest of the host helper that this version installs. */
   readonly helperSha256: string;
@@ -27,7 +34,7 @@ export interface DraftedPlan {
 }
 
 /** What looks at the cluster as a whole. All of it only reads, so asking twice is the same as asking once. */
-export function createClusterActivities({ observe, secrets, helperSha256 }: ClusterDeps) {
+export function createClusterActivities({ observe, otherSecrets, secrets, helperSha256 }: ClusterDeps) {
   const judged = (spec: ClusterSpec, observation: Observation): Verdict =>
     judge({ cluster: spec.name, observation, expectation: expectationOf(spec, wantedSettings(spec)) });
 
@@ -50,14 +57,25 @@ export function createClusterActivities({ observe, secrets, helperSha256 }: Clus
         observe({ spec }),
       ]);
       const { surveys, unsurveyed } = sorted(outcomes);
+      const wanted = wantedFiles(spec, nodeSecrets);
+      const nodes = declaredNodes(spec)
+        .filter((node) => {
+          const survey = nodeSurvey(surveys, node);
+          return (
+            survey?.service.state === 'running' && differingFiles({ wantedFiles: wanted }, node, survey).length > 0
+          );
+        })
+        .map(({ name }) => name);
       const body = planApply({
         spec,
         helperSha256,
         surveys,
         unsurveyed,
         observation,
-        wantedFiles: wantedFiles(spec, nodeSecrets),
+        wantedFiles: wanted,
+        configAsRunning: configAsRunning({ spec, secrets: nodeSecrets, observation }),
         settings: wantedSettings(spec),
+        otherSecrets: await otherSecrets({ spec, nodes }),
       });
       return { plan: withDigest(body), verdict: judged(spec, observation) };
     },
@@ -104,6 +122,26 @@ function wantedFiles(spec: ClusterSpec, secrets: NodeSecrets): Record<string, Wa
   };
   return Object.fromEntries(
     spec.hosts.flatMap((host) => host.nodes.map(({ port }) => [nodeName(host.name, port), digests(host, port)])),
+  );
+}
+
+function configAsRunning({
+  spec,
+  secrets,
+  observation,
+}: Pick<RenderRequest, 'spec' | 'secrets'> & { observation: Observation }): Record<string, string[]> {
+  const settings = wantedSettings(spec);
+  const seen = answering(observation);
+  return Object.fromEntries(
+    spec.hosts.flatMap((host) =>
+      host.nodes.flatMap(({ port }) => {
+        const name = nodeName(host.name, port);
+        const node = seen.find((one) => one.name === name);
+        if (node === undefined) return [];
+        const running = settingDrift(node, { settings }).map((change) => [change.setting, change.running] as const);
+        return [[name, configsAsRunning({ spec, host, port, secrets }, Object.fromEntries(running))]];
+      }),
+    ),
   );
 }
 

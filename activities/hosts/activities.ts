@@ -3,7 +3,7 @@ import type { HostStep, LeaseRequest, NodeStep } from '../../domain/steps.js';
 import type { ClusterSpec } from '../../domain/spec.js';
 import type { HostAdapters } from './ask-host.js';
 import { recordIdentities, releaseLease, takeLease } from './lease.js';
-import { type DataChoice, placeNode, prepareHost, releaseHost, removeNode } from './nodes.js';
+import { type DataChoice, type FileChoice, placeNode, prepareHost, releaseHost, removeNode } from './nodes.js';
 import { readJournal, readLog } from './reading.js';
 import { startNode, stopNode } from './service.js';
 import { surveyHost } from './survey.js';
@@ -21,7 +21,7 @@ export function createHostActivities(deps: HostDeps) {
     recordIdentities: (step: HostStep & { readonly identities: Readonly<Record<string, string>> }) =>
       recordIdentities(deps, step),
     prepareHost: (step: HostStep) => prepareHost(deps, step),
-    placeNode: (step: NodeStep) => placeNode(deps, step),
+    placeNode: (step: NodeStep & FileChoice) => placeNode(deps, step),
     startNode: (step: NodeStep) => startNode(deps, step),
     stopNode: (step: NodeStep) => stopNode(deps, step),
     removeNode: (step: NodeStep & DataChoice) => removeNode(deps, step),

@@ -2,6 +2,7 @@ import { resolveSecrets, type SecretResolver } from '../../config/secrets.js';
 import { type RenderedFile, renderNodeFiles } from '../../config/render.js';
 import { nodeName } from '../../domain/nodes.js';
 import type { HostStep, NodeStep, StepResult } from '../../domain/steps.js';
+import type { NodeFileRole } from '../../domain/survey.js';
 import { effectsOf } from './answer.js';
 import { type HostAdapters, hostOf, orderHost, orderLast } from './ask-host.js';
 import { installMethod } from './install.js';
@@ -23,14 +24,20 @@ export async function prepareHost(adapters: HostAdapters, step: HostStep): Promi
   return { effects: [...installed, ...effectsOf(answer, step.host)] };
 }
 
+/** Which of a node's files are written; all of them where nothing is said. */
+export interface FileChoice {
+  readonly roles?: readonly NodeFileRole[];
+}
+
 /** Makes a node's folders and writes its files as the spec renders them; a file with the wanted digest and mode is not touched. */
 export async function placeNode(
   { secrets, ...adapters }: HostAdapters & { readonly secrets: SecretResolver },
-  step: NodeStep,
+  step: NodeStep & FileChoice,
 ): Promise<StepResult> {
   const { spec, port } = step;
   const host = hostOf(spec, step.host);
   const files = renderNodeFiles({ spec, host, port, secrets: await resolveSecrets({ spec, resolve: secrets }) });
+  const chosen = files.filter(({ role }) => step.roles?.includes(role) ?? true);
   const home = `nodes/${port}`;
   const answer = await orderHost(adapters, {
     ...step,
@@ -38,7 +45,7 @@ export async function placeNode(
     words: ['ensure'],
     stdin: instructions({
       folders: [home, `${home}/data`, `${home}/log`, `${home}/run`],
-      files: files.map((file) => ({ ...file, path: file.path.slice(host.root.length + 1) })),
+      files: chosen.map((file) => ({ ...file, path: file.path.slice(host.root.length + 1) })),
     }),
   });
   return { effects: effectsOf(answer, host.name) };

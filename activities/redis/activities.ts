@@ -5,7 +5,9 @@ import type { ClusterSpec } from '../../domain/spec.js';
 import type { StepResult } from '../../domain/steps.js';
 import { form, type Formed, type FormRequest } from './form.js';
 import { observe } from './observe.js';
+import { setSettings, type SettingsStep } from './settings.js';
 import { smoke } from './smoke.js';
+import { setUsers, type UsersStep } from './users.js';
 
 /** What is done with nodes over their own protocol. */
 export function createRedisActivities({ secrets }: { readonly secrets: SecretResolver }) {
@@ -17,6 +19,16 @@ export function createRedisActivities({ secrets }: { readonly secrets: SecretRes
     formCluster: (request: FormRequest): Promise<Formed> => {
       const { cancellationSignal, heartbeat } = Context.current();
       return form(request, { secrets, progress: heartbeat, signal: cancellationSignal });
+    },
+
+    /** Changes settings of one running node, and reads each back. */
+    async setSettings(step: SettingsStep): Promise<StepResult> {
+      return setSettings(step, { secrets });
+    },
+
+    /** Gives the users of one running node the rights of the spec; their secrets stay. */
+    async setUsers(step: UsersStep): Promise<StepResult> {
+      return setUsers(step, { secrets });
     },
 
     /** Uses the cluster as the application will, and takes its keys away again. */

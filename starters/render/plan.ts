@@ -1,4 +1,5 @@
 import { describeStep, type Plan } from '../../domain/plan.js';
+import { shownValue } from '../../domain/settings.js';
 import type { CliIo } from '../io.js';
 
 /** The plan as a person reads it before saying yes. */
@@ -11,12 +12,9 @@ export function renderPlan(plan: Plan, { colors }: Pick<CliIo, 'colors'>): strin
     ...plan.steps.map((step, index) => `  ${String(index + 1).padStart(2)}. ${describeStep(step)}`),
     ...formation(plan),
     ...plan.drift.map(
-      ({ node, setting, wanted, running }) =>
-        `  ${colors.yellow('drift')}    ${node}: ${setting} is ${running}, the spec wants ${wanted}`,
+      ({ node, setting, wanted, running, why }) =>
+        `  ${colors.yellow('drift')}    ${node}: ${setting} is ${shownValue(running)}, the spec wants ${shownValue(wanted)}\n           left: ${why}`,
     ),
-    ...(plan.drift.length === 0
-      ? []
-      : ['           shown, not applied: this version does not change settings of running nodes']),
     ...plan.notes.map((note) => `  note     ${note}`),
   ];
 }

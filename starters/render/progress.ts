@@ -1,4 +1,4 @@
-import type { StepRecord } from '../../domain/operation.js';
+import type { Pause, StepRecord } from '../../domain/operation.js';
 import type { CliIo } from '../io.js';
 
 /** One line of a step, as progress and report show it. */
@@ -25,4 +25,9 @@ export function renderStep(step: StepRecord, { colors }: Pick<CliIo, 'colors'>):
 function duration({ startedAt, endedAt }: StepRecord): string {
   if (startedAt === undefined || endedAt === undefined) return '';
   return `  ${((Date.parse(endedAt) - Date.parse(startedAt)) / 1000).toFixed(1)} s`;
+}
+
+/** Who holds the operation, since when and why. */
+export function renderPause({ actor, since, reason }: Pause, { colors }: Pick<CliIo, 'colors'>): string {
+  return `${colors.yellow('paused')}   by ${actor} since ${since}: ${reason || '(no reason given)'}`;
 }

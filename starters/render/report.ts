@@ -1,4 +1,4 @@
-import type { OperationReport } from '../../domain/operation.js';
+import type { EndedPause, OperationReport } from '../../domain/operation.js';
 import type { Verdict } from '../../domain/verdict.js';
 import type { CliIo } from '../io.js';
 import { renderStep } from './progress.js';
@@ -14,6 +14,7 @@ export function renderReport(report: OperationReport, io: Pick<CliIo, 'colors'>)
     `  when     ${report.startedAt} to ${report.endedAt}`,
     `  run      ${report.workflowId} ${report.runId}`,
     `  plan     ${report.plan?.digest.slice(0, 12) ?? 'none was made'}${report.generation === null ? '' : `, generation ${report.generation}`}`,
+    ...(report.pauses ?? []).map((pause) => `  paused   ${pauseText(pause)}`),
     ...report.steps.flatMap((step) => [
       renderStep(step, io),
       ...step.effects.map((effect) => `      ${colors.dim(effect)}`),
@@ -48,6 +49,11 @@ function outcomeText({ outcome, changed, verdictAfter }: OperationReport, { colo
     default:
       return outcome satisfies never;
   }
+}
+
+function pauseText({ actor, since, until, reason, resumedBy }: EndedPause): string {
+  const end = resumedBy === undefined ? 'not resumed' : `resumed by ${resumedBy}`;
+  return `by ${actor} ${since} to ${until} (${end}): ${reason || '(no reason given)'}`;
 }
 
 function failureLines({ failure }: OperationReport, { colors }: Pick<CliIo, 'colors'>): string[] {

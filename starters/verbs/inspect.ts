@@ -2,6 +2,7 @@ import { hostname } from 'node:os';
 import { resolve } from 'node:path';
 import type { Credentials } from '../../activities/redis/connection.js';
 import { ForgeError } from '../../domain/errors.js';
+import { parseSecretRef } from '../../domain/secret-ref.js';
 import type { SecretRef } from '../../domain/spec.js';
 import type { ExitCode } from '../exit.js';
 import { action, type CliIo, type Verb } from '../io.js';
@@ -22,7 +23,7 @@ export const inspectVerb: Verb = (program, io) => {
     .description('judge any existing cluster, starting at one node: no spec, no SSH, no Temporal (exit codes as check)')
     .argument('<host:port>', 'one node of the cluster; all nodes that it knows are asked')
     .option('--user <name>', 'the Redis user; without it, the default user')
-    .option('--password <reference>', 'env:NAME or file:PATH, the same for all nodes')
+    .option('--password <reference>', 'env:NAME, file:PATH or exec:/PROGRAM, the same for all nodes')
     .option('--json', 'print {cluster, healthy, asOf, findings, nodes}')
     .action(action(io, (node: string, options: InspectOptions) => inspect(io, node, options)));
 };
@@ -55,7 +56,7 @@ function parseNode(text: string): { address: string; port: number } {
 async function credentialsOf(io: CliIo, { user, password }: InspectOptions): Promise<Credentials> {
   if (password === undefined) {
     if (user === undefined) return {};
-    throw usage('A user was given without a password.', 'Add --password env:NAME or --password file:PATH.');
+    throw usage('A user was given without a password.', 'Add --password env:NAME, file:PATH or exec:/PROGRAM.');
   }
   const { createSecretResolver } = await import('../../config/secrets.js');
   // Somebody else's cluster may have a password that we would refuse for ours.
@@ -65,11 +66,11 @@ async function credentialsOf(io: CliIo, { user, password }: InspectOptions): Pro
 }
 
 function referenceOf(text: string, cwd: string): SecretRef {
-  if (text.startsWith('env:')) return `env:${text.slice(4)}`;
-  if (text.startsWith('file:')) return `file:${resolve(cwd, text.slice(5))}`;
+  const ref = parseSecretRef(text);
+  if (ref !== null) return ref.startsWith('file:') ? `file:${resolve(cwd, ref.slice(5))}` : ref;
   throw usage(
     'A password on the command line would be seen by everybody on this machine; it is not used.',
-    'Put it into a variable or a file: --password env:NAME or --password file:PATH.',
+    'Name what holds it: --password env:NAME, --password file:PATH or --password exec:/PROGRAM.',
   );
 }
 

@@ -4,6 +4,7 @@ import { ForgeError } from '../../domain/errors.js';
 import { operationWorkflowId, SEARCH_ATTRIBUTES } from '../../domain/ids.js';
 import type { applyClusterWorkflow } from '../../workflows/index.js';
 import { runId, wholeNumber } from '../arguments.js';
+import type { Controls } from '../control.js';
 import { EXIT, type ExitCode, exitCodeOfReport } from '../exit.js';
 import { action, type CliIo, type Verb } from '../io.js';
 import type { TemporalLink } from '../temporal.js';
@@ -32,7 +33,19 @@ export const opsVerb: Verb = (program, io) => {
   );
   runCommand(ops, 'cancel', 'ask the running operation to stop at its next safe point, prove and report').action(
     action(io, (cluster: string, options: RunOptions) =>
-      withRun(io, cluster, options, (handle) => cancel(io, cluster, handle)),
+      withRun(io, cluster, options, (handle, link) => cancel({ link, env: io.env, cluster, handle }, io)),
+    ),
+  );
+  runCommand(ops, 'pause', 'let the running operation stand before its next step, until somebody resumes it')
+    .option('--reason <text>', 'why; shown to all who look, and kept in the report')
+    .action(
+      action(io, (cluster: string, options: RunOptions & { reason?: string }) =>
+        withRun(io, cluster, options, (handle, link) => pause({ link, env: io.env, cluster, handle }, io, options)),
+      ),
+    );
+  runCommand(ops, 'resume', 'let a paused operation go on').action(
+    action(io, (cluster: string, options: RunOptions) =>
+      withRun(io, cluster, options, (handle, link) => resume({ link, env: io.env, cluster, handle }, io, options)),
     ),
   );
 };
@@ -61,10 +74,11 @@ async function withRun(
   io: CliIo,
   cluster: string,
   { run }: RunOptions,
-  use: (handle: Handle) => Promise<ExitCode>,
+  use: (handle: Handle, link: TemporalLink) => Promise<ExitCode>,
 ): Promise<ExitCode> {
   const { WorkflowNotFoundError } = await import('@temporalio/client');
-  return withLink(io, async ({ client, address, namespace }) => {
+  return withLink(io, async (link) => {
+    const { client, address, namespace } = link;
     const handle = client.workflow.getHandle<typeof applyClusterWorkflow>(operationWorkflowId(cluster), run);
     try {
       await handle.describe();
@@ -76,7 +90,7 @@ async function withRun(
         next: 'See `redisforge ops list`.',
       });
     }
-    return use(handle);
+    return use(handle, link);
   });
 }
 
@@ -145,7 +159,7 @@ async function show(io: CliIo, handle: Handle, { json }: RunOptions): Promise<Ex
 }
 
 async function showProgress(io: CliIo, handle: Handle, json: true | undefined): Promise<ExitCode> {
-  const [{ askProgress }, { renderStep }] = await Promise.all([
+  const [{ askProgress }, { renderPause, renderStep }] = await Promise.all([
     import('../follow.js'),
     import('../render/progress.js'),
   ]);
@@ -158,6 +172,7 @@ async function showProgress(io: CliIo, handle: Handle, json: true | undefined): 
     io.out(`  who      ${progress.actor}`);
     io.out(`  why      ${progress.reason || '(no reason given)'}`);
     io.out(`  since    ${progress.startedAt}`);
+    if (progress.paused !== undefined) io.out(`  ${renderPause(progress.paused, io)}`);
     for (const step of progress.steps) io.out(renderStep(step, io));
   }
   return EXIT.detached;
@@ -183,16 +198,38 @@ async function watch(io: CliIo, cluster: string, handle: Handle, { json }: RunOp
   return exitCodeOfReport(followed.report);
 }
 
-async function cancel(io: CliIo, cluster: string, handle: Handle): Promise<ExitCode> {
-  const { status, runId } = await handle.describe();
-  if (status.name !== 'RUNNING') {
-    throw new ForgeError('Refused', {
-      what: `No operation of ${cluster} is running: the latest (run ${runId}) is ${status.name.toLowerCase()}.`,
-      left: '',
-      next: `See \`redisforge ops list ${cluster}\`.`,
-    });
-  }
-  await handle.cancel();
-  io.err(`Asked run ${runId} to stop at its next safe point. Follow it: redisforge ops watch ${cluster}`);
+async function cancel(controls: Controls, io: CliIo): Promise<ExitCode> {
+  const { cancelRun } = await import('../control.js');
+  const runId = await cancelRun(controls);
+  io.err(`Asked run ${runId} to stop at its next safe point. Follow it: redisforge ops watch ${controls.cluster}`);
+  return EXIT.done;
+}
+
+async function pause(
+  controls: Controls,
+  io: CliIo,
+  { reason = '', json }: { reason?: string; json?: true },
+): Promise<ExitCode> {
+  const { pauseRun } = await import('../control.js');
+  const progress = await pauseRun(controls, reason);
+  const running = progress.steps.filter(({ state }) => state === 'running').length;
+  io.err(
+    running === 0
+      ? `The ${progress.operation} of ${controls.cluster} stands; no step is running.`
+      : `The ${progress.operation} of ${controls.cluster} stands as soon as ${running === 1 ? 'the step that runs has' : `the ${running} steps that run have`} come to an end.`,
+  );
+  io.err(`  go on:    redisforge ops resume ${controls.cluster}`);
+  io.err(`  stop it:  redisforge ops cancel ${controls.cluster}`);
+  if (json === true) io.out(JSON.stringify(progress));
+  return EXIT.done;
+}
+
+async function resume(controls: Controls, io: CliIo, { json }: RunOptions): Promise<ExitCode> {
+  const { resumeRun } = await import('../control.js');
+  const progress = await resumeRun(controls);
+  io.err(
+    `The ${progress.operation} of ${controls.cluster} goes on. Follow it: redisforge ops watch ${controls.cluster}`,
+  );
+  if (json === true) io.out(JSON.stringify(progress));
   return EXIT.done;
 }

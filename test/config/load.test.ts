@@ -46,6 +46,30 @@ describe('a spec', () => {
   });
   afterAll(() => rm(folder, { recursive: true, force: true }));
 
+  it('takes secrets from programs, written as a vector or as a path alone, also during a rotation', async () => {
+    const path = join(folder, 'programs.yaml');
+    const show = (what: string) => ({ exec: ['/usr/bin/pass', 'show', what] });
+    const operator = { current: 'exec:/opt/op', next: show('op') };
+    await writeFile(path, writeSpec({ ...draft, secrets: { ...draft.secrets, operator, app: show('app') } }));
+    const { secrets } = (await loadSpec({ path })).spec;
+    expect(secrets.app).toEqual({ current: 'exec:["/usr/bin/pass","show","app"]' });
+    expect(secrets.operator).toEqual({ current: 'exec:["/opt/op"]', next: 'exec:["/usr/bin/pass","show","op"]' });
+  });
+
+  it.each([
+    [{ exec: ['pass', 'show'] }, 'secrets.app.exec', 'a program by its absolute path'],
+    [{ exec: [] }, 'secrets.app.exec', 'a program by its absolute path'],
+    [{ exec: '/usr/bin/pass show' }, 'secrets.app.exec', 'a program by its absolute path'],
+    [{ exec: ['/usr/bin/pass', 7] }, 'secrets.app.exec[1]', 'a program by its absolute path'],
+    ['exec:pass show', 'secrets.app', 'a reference, env:NAME, file:PATH, exec:/PROGRAM'],
+    [{ current: { exec: ['pass'] } }, 'secrets.app.current.exec', 'a program by its absolute path'],
+    [{ curent: 'env:APP' }, 'secrets.app.current', 'a reference'],
+  ])('says of a secret that is %j what would be right', (secret, path, right) => {
+    const problems = problemsAfter((document) => (at(document, 'secrets')['app'] = secret));
+    expect(problems.map((problem) => problem.path)).toContain(path);
+    expect(problems.find((problem) => problem.path === path)?.right).toContain(right);
+  });
+
   it('is loaded with its defaults, and with paths that count from its own folder', async () => {
     const path = join(folder, 'orders.yaml');
     await writeFile(

@@ -2,10 +2,13 @@ import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { inspect } from 'node:util';
+import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createSecretResolver, makeSecretFile, resolveSecrets, Secret } from '../../config/secrets.js';
 import { ForgeError } from '../../domain/errors.js';
+import { execRef, parseSecretRef, programOf } from '../../domain/secret-ref.js';
 import { specOf } from '../support/spec.js';
+import { until } from '../support/until.js';
 
 const GOOD = 'q8Jd2Lx0vT5nRzWc';
 
@@ -16,6 +19,12 @@ async function failureOf(work: Promise<unknown>): Promise<ForgeError> {
   );
   if (failure instanceof ForgeError) return failure;
   throw new Error('it was not refused');
+}
+
+/** A process that has ended and is not collected yet counts as gone. */
+async function isAlive(pid: number): Promise<boolean> {
+  const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '');
+  return stat !== '' && !/\) [ZX] /.test(stat);
 }
 
 describe('a secret', () => {
@@ -29,6 +38,51 @@ describe('a secret', () => {
     ];
     expect(shown.join('\n')).not.toContain('canary');
     expect(secret.reveal()).toBe('canary');
+  });
+});
+
+describe('a reference', () => {
+  it.each([
+    ['env:NAME', 'env:NAME'],
+    ['file:/a b', 'file:/a b'],
+    ['exec:/usr/bin/pass', 'exec:["/usr/bin/pass"]'],
+    ['exec:/opt/a program', 'exec:["/opt/a program"]'],
+    ['exec:["/usr/bin/pass", "show"]', 'exec:["/usr/bin/pass","show"]'],
+  ])('%s is read as %s', (word, ref) => {
+    expect(parseSecretRef(word)).toBe(ref);
+    expect(parseSecretRef(ref)).toBe(ref);
+  });
+
+  it.each([
+    '',
+    'x',
+    'env:',
+    'env:A-B',
+    'file:',
+    'exec:',
+    'exec:pass',
+    'exec:/',
+    'exec:/bin/',
+    'exec:[]',
+    'exec:["pass"]',
+    'exec:["/a",1]',
+    'exec:["/a"',
+    'exec:["/a\\u0000"]',
+  ])('%j is none', (word) => {
+    expect(parseSecretRef(word)).toBeNull();
+  });
+
+  it('keeps every argument as it is', () => {
+    fc.assert(
+      fc.property(fc.array(fc.string({ unit: 'binary' }).filter((arg) => !arg.includes('\0'))), (args) => {
+        const ref = execRef(['/bin/x', ...args]);
+        expect(programOf(ref)).toEqual({ program: '/bin/x', args });
+        expect(parseSecretRef(ref)).toBe(ref);
+      }),
+    );
+    const odd = execRef(['/bin/x', '\u2028', '']);
+    expect(parseSecretRef(odd)).toBe(odd);
+    expect(programOf('env:X')).toBeNull();
   });
 });
 
@@ -65,6 +119,63 @@ describe('the resolver', () => {
     const path = join(folder, 'binary');
     await writeFile(path, Buffer.from([0xff, 0xfe, 0x00, 0x80]));
     expect((await failureOf(resolver()(`file:${path}`))).text.what).toContain('is not UTF-8 text');
+  });
+
+  describe('of a program', () => {
+    const script = (text: string, ...args: string[]) => execRef(['/bin/sh', '-c', text, 'sh', ...args]);
+    const impatient = (env: NodeJS.ProcessEnv = {}) =>
+      createSecretResolver({ env, machine: 'worker-7', programDeadlineMs: 500 });
+
+    it('takes what it prints, without the newlines at the end; arguments reach it as they are, through no shell', async () => {
+      const hostile = '$(id) `id` "; \'*\n';
+      const ref = execRef(['/usr/bin/printf', '%s\n\n', `${GOOD}${hostile}x`]);
+      expect((await resolver()(ref)).reveal()).toBe(`${GOOD}${hostile}x`);
+    });
+
+    it('gives it the environment of this process, and no input', async () => {
+      expect((await resolver({ S: GOOD })(script('cat; printf %s "$S"'))).reveal()).toBe(GOOD);
+    });
+
+    it('asks it anew each time, and once for all who ask at the same moment', async () => {
+      const log = join(folder, 'asked');
+      const ref = script('echo asked >>"$1"; sleep 0.2; echo "$2"', log, GOOD);
+      const resolve = resolver({ PATH: '/usr/bin:/bin' });
+      const all = await Promise.all(Array.from({ length: 20 }, () => resolve(ref)));
+      expect(new Set(all.map((secret) => secret.reveal()))).toEqual(new Set([GOOD]));
+      await resolve(ref);
+      expect((await readFile(log, 'utf8')).match(/asked/g)).toHaveLength(2);
+    });
+
+    it.each([
+      ['is not there', execRef(['/nonexistent/program', GOOD.slice(0, 4)]), 'cannot be run (ENOENT)'],
+      ['may not be run', execRef(['/etc/passwd']), 'cannot be run (EACCES)'],
+      ['fails', script(`echo ${GOOD}; echo ${GOOD} >&2; exit 3`), 'ends with exit code 3'],
+      ['is killed', script(`echo ${GOOD}; kill -TERM $$`), 'was ended by SIGTERM'],
+      ['hangs', script(`echo ${GOOD}; exec sleep 60`), 'does not end within 0.5 s'],
+      ['leaves something behind that holds its output', script('sleep 60 & exit 0'), 'does not end within 0.5 s'],
+      ['prints for ever', script('yes'), 'prints more than 64 KiB'],
+      ['prints a NUL', script(`printf '${GOOD}\\0${GOOD}'`), 'prints a NUL byte'],
+      ['prints no text', script("printf '\\377\\376'"), 'is not UTF-8 text'],
+      ['prints nothing', script(':'), 'is empty'],
+      ['prints a weak one', script('echo changeme'), 'looks like a placeholder'],
+    ] as const)(
+      'refuses one that %s, naming machine and reference, and shows nothing that it printed',
+      async (_what, ref, reason) => {
+        const failure = await failureOf(impatient({ PATH: '/usr/bin:/bin' })(ref));
+        expect(failure.type).toBe('SecretUnavailable');
+        expect(failure.text.what).toBe(`On worker-7, the secret ${ref} ${reason}.`);
+        expect(failure.message.replace(ref, '')).not.toContain(GOOD);
+      },
+    );
+
+    it('ends what hangs with all that it started', async () => {
+      const pids = join(folder, 'pids');
+      const ref = script('sleep 60 & echo $! >"$1"; echo $$ >>"$1"; wait', pids);
+      await failureOf(impatient({ PATH: '/usr/bin:/bin' })(ref));
+      const started = (await readFile(pids, 'utf8')).trim().split('\n').map(Number);
+      expect(started).toHaveLength(2);
+      await until('both are gone', async () => (await Promise.all(started.map(isAlive))).every((alive) => !alive));
+    });
   });
 
   it.each([

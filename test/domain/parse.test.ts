@@ -114,6 +114,8 @@ const MASTER = [
   '# Server',
   'redis_version:7.0.15',
   'uptime_in_seconds:12',
+  '# Clients',
+  'connected_clients:3',
   '# Memory',
   'used_memory:1000',
   'maxmemory:0',
@@ -133,6 +135,7 @@ describe('INFO', () => {
       usedMemoryBytes: 1000,
       maxmemoryBytes: 0,
       uptimeSeconds: 12,
+      connectedClients: 3,
       replication: {
         role: 'master',
         offset: 70,

@@ -157,8 +157,13 @@ describe('connect', { timeout: 60_000 }, () => {
       ssh: { port: 2200 + i },
       nodes: [port],
     }));
+    const secretFile = async (duty: string): Promise<string> => {
+      const file = join(folder, 'its secrets', duty);
+      await makeSecretFile(file);
+      return file;
+    };
     const reference = async (duty: string): Promise<`file:${string}`> => {
-      await makeSecretFile(join(folder, 'its secrets', duty));
+      await secretFile(duty);
       return `file:its secrets/${duty}`;
     };
     const draft: SpecDraft = {
@@ -171,7 +176,7 @@ describe('connect', { timeout: 60_000 }, () => {
       hosts,
       redis: { maxclients: 100, nofile: 1024 },
       secrets: {
-        operator: await reference('operator'),
+        operator: { exec: ['/bin/sh', '-c', 'cat "$1"', "it's run", await secretFile('operator')] },
         replication: await reference('replication'),
         app: await reference('app'),
         admin: 'env:ORDERS_ADMIN',
@@ -230,6 +235,18 @@ describe('connect', { timeout: 60_000 }, () => {
     });
     expect(stdout.trim()).toBe('admin');
     expect((await connect('--as', 'redisforge-operator', '--json')).out).toContain('"user":"redisforge-operator"');
+  });
+
+  it('prints lines that take the secret from a program, and work as they are', async () => {
+    const { out } = await connect('--as', 'operator');
+    const { stdout } = await run('sh', ['-c', `${snippet(out, 'redis-cli')} acl whoami`]);
+    expect(stdout.trim()).toBe('redisforge-operator');
+    const script = `${snippet(out, 'ioredis')}\nconsole.log(await cluster.cluster('MYID'));\ncluster.disconnect();`;
+    expect((await run('node', ['--input-type=module', '-e', script])).stdout).toMatch(/^[0-9a-f]{40}\n$/);
+    const file = join(folder, 'its secrets', 'operator');
+    expect(snippet(out, 'redis-py')).toContain(
+      `password = subprocess.check_output(["/bin/sh","-c","cat \\"$1\\"","it's run","${file}"]).decode().rstrip("\\n")`,
+    );
   });
 
   it('gives scripts nodes, user and the reference of the secret', async () => {

@@ -46,6 +46,7 @@ function soundNode(i: number): AnsweringNode {
     usedMemoryBytes: 500,
     maxmemoryBytes: 1000,
     uptimeSeconds: 60,
+    connectedClients: 5,
     replication:
       master === undefined
         ? { role: 'master', offset: 100, replicas: [] }

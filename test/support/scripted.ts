@@ -56,6 +56,25 @@ export async function runScripted<T>(
   },
   use: (run: ScriptedRun) => Promise<T>,
 ): Promise<T> {
+  return withScriptedWorker({ address, taskQueue: cluster, script }, async (client) => {
+    const handle = await client.workflow.start<typeof applyClusterWorkflow>(workflow, {
+      workflowId: operationWorkflowId(cluster),
+      taskQueue: cluster,
+      args: [
+        { spec: specOf({ name: cluster }), planDigest: 'shown', actor: 'tester@here', reason: 'to see', ...input },
+      ],
+    });
+    const result = await use({ handle, client });
+    await keepHistory(handle, workflow);
+    return result;
+  });
+}
+
+/** A worker with all workflows of the tree for as long as `use` takes. */
+export async function withScriptedWorker<T>(
+  { address, taskQueue, script = {} }: { address: string; taskQueue: string; script?: Script },
+  use: (client: Client) => Promise<T>,
+): Promise<T> {
   const [native, connection] = await Promise.all([
     NativeConnection.connect({ address }),
     Connection.connect({ address }),
@@ -64,24 +83,13 @@ export async function runScripted<T>(
     const worker = await Worker.create({
       connection: native,
       identity: IDENTITY,
-      taskQueue: cluster,
+      taskQueue,
       workflowBundle: await workflowBundle(),
       activities: script,
       interceptors: { activity: [...activityInterceptors] },
     });
     const client = new Client({ connection, identity: IDENTITY });
-    return await worker.runUntil(async () => {
-      const handle = await client.workflow.start<typeof applyClusterWorkflow>(workflow, {
-        workflowId: operationWorkflowId(cluster),
-        taskQueue: cluster,
-        args: [
-          { spec: specOf({ name: cluster }), planDigest: 'shown', actor: 'tester@here', reason: 'to see', ...input },
-        ],
-      });
-      const result = await use({ handle, client });
-      await keepHistory(handle, workflow);
-      return result;
-    });
+    return await worker.runUntil(() => use(client));
   } finally {
     await connection.close();
     await native.close();

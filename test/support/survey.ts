@@ -1,4 +1,4 @@
-import type { WantedFiles } from '../../domain/plan-apply.js';
+import type { WantedFiles } from '../../domain/apply-world.js';
 import type { HostSurvey, NodeSurvey } from '../../domain/survey.js';
 import type { Verdict } from '../../domain/verdict.js';
 import { idOf } from './observations.js';

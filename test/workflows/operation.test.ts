@@ -3,62 +3,19 @@ import { WorkflowFailedError } from '@temporalio/client';
 import { describe, expect, inject, it } from 'vitest';
 import { ForgeError } from '../../domain/errors.js';
 import type { OperationReport } from '../../domain/operation.js';
-import type { Plan, Step } from '../../domain/plan.js';
 import type { Verdict } from '../../domain/verdict.js';
 import { awaitReport } from '../../starters/reports.js';
 import { runScripted, type Script } from '../support/scripted.js';
 import { specOf } from '../support/spec.js';
 import { surveyOf, verdictOf } from '../support/survey.js';
 import { until } from '../support/until.js';
+import { starts, world } from '../support/world.js';
 
 const address = inject('temporalAddress');
 const HOSTS = specOf().hosts.map(({ name }) => name);
 
 let clusters = 0;
 const fresh = () => `op-${process.pid}-${++clusters}`;
-
-const nothing = async () => Promise.resolve({ effects: [] });
-const starts = (...hosts: string[]): Step[] =>
-  hosts.map((host) => ({ kind: 'startNode', id: `startNode/${host}:6379`, host, node: `${host}:6379`, why: 'new' }));
-
-/** Answers as six bare hosts and a willing world would; the test changes what it is about. */
-function world({
-  steps = [],
-  script = {},
-  calls = [],
-}: {
-  steps?: Step[];
-  script?: Script;
-  calls?: string[];
-} = {}): Script {
-  const plan: Plan = {
-    cluster: 'c',
-    uid: 'u',
-    operation: 'apply',
-    steps,
-    refusals: [],
-    drift: [],
-    notes: [],
-    digest: 'shown',
-  };
-  const told =
-    <I, O>(name: string, answer: (input: I) => Promise<O>) =>
-    async (input: I): Promise<O> => {
-      calls.push(name);
-      return answer(input);
-    };
-  return {
-    surveyHost: async ({ host }) => Promise.resolve(surveyOf(host, { generation: 7 })),
-    draftApplyPlan: async () => Promise.resolve({ plan, verdict: verdictOf({ healthy: false }) }),
-    identifyServer: async () => Promise.resolve({ server: 'ns-1' }),
-    takeLease: told('take', async ({ host }: { host: string }) => Promise.resolve(surveyOf(host).record)),
-    releaseLease: told('release', nothing),
-    startNode: told('start', async ({ host }: { host: string }) => Promise.resolve({ effects: [`started ${host}`] })),
-    judgeCluster: told('judge', async () => Promise.resolve(verdictOf())),
-    awaitHealthy: told('await', async () => Promise.resolve(verdictOf())),
-    ...script,
-  };
-}
 
 async function reportOf(script: Script, input = {}): Promise<OperationReport> {
   return runScripted({ address, cluster: fresh(), workflow: 'applyClusterWorkflow', script, input }, ({ handle }) =>

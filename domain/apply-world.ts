@@ -1,0 +1,51 @@
+import type { DeclaredNode } from './nodes.js';
+import type { Observation } from './observation.js';
+import type { DifferingFile, Refusal } from './plan.js';
+import type { ClusterSpec } from './spec.js';
+import type { HostSurvey, NodeFileRole, NodeSurvey } from './survey.js';
+
+/** sha256 of each file as the spec and its secrets render it. */
+export type WantedFiles = Readonly<Record<NodeFileRole, string>>;
+
+/** All that the plan of an `apply` follows from. */
+export interface ApplyWorld {
+  readonly spec: ClusterSpec;
+  /** Digest of the host helper that this version of RedisForge installs. */
+  readonly helperSha256: string;
+  readonly surveys: readonly HostSurvey[];
+  /** What could not be surveyed, already in words. */
+  readonly unsurveyed: readonly Refusal[];
+  readonly observation: Observation;
+  /** By node name. */
+  readonly wantedFiles: Readonly<Record<string, WantedFiles>>;
+  /**
+   * By node name: digests that redis.conf would have if the spec said what the node runs with. A file on the host that has one of them differs from the
+   * wanted one in nothing that CONFIG GET does not show.
+   */
+  readonly configAsRunning: Readonly<Record<string, readonly string[]>>;
+  /** Running settings by name, as CONFIG GET would print what the spec wants. */
+  readonly settings: Readonly<Record<string, string>>;
+  /** By node name, where files differ: users that the node has with another secret, or not at all; `null` where it could not be asked. */
+  readonly otherSecrets: Readonly<Record<string, readonly string[] | null>>;
+}
+
+/** The files of a node that are not on its host as the spec renders them. */
+export function differingFiles(
+  { wantedFiles }: Pick<ApplyWorld, 'wantedFiles'>,
+  node: Pick<DeclaredNode, 'name'>,
+  { files }: Pick<NodeSurvey, 'files'>,
+): DifferingFile[] {
+  const wanted = wantedFiles[node.name];
+  if (wanted === undefined) return [];
+  return (['config', 'acl', 'service'] as const)
+    .filter((role) => files[role] !== wanted[role])
+    .map((role) => ({ role, action: files[role] === null ? 'create' : 'update' }));
+}
+
+/** What the survey says of a declared node. */
+export function nodeSurvey(
+  surveys: readonly HostSurvey[],
+  node: Pick<DeclaredNode, 'host' | 'port'>,
+): NodeSurvey | undefined {
+  return surveys.find(({ host }) => host === node.host)?.nodes.find(({ port }) => port === node.port);
+}
