@@ -39,6 +39,9 @@ export async function setSettings(step: SettingsStep, { secrets }: SettingsDeps)
   });
 }
 
+/** Refusals that are about the moment and not the value: the second one is of a maxclients above the open files that the process was started with. */
+const ONLY_AT_START = /can't set (immutable|protected) config|not able to handle the specified number of clients/;
+
 interface SetterOptions {
   readonly spec: ClusterSpec;
   readonly node: string;
@@ -62,7 +65,7 @@ class Setter {
     await this.#refuseHazard(change);
     const taken = await this.#send(change);
     if (taken === 'at-start') {
-      this.effects.push(`${done} only by a restart: Redis does not change it while it runs`);
+      this.effects.push(`${done} only by a restart: Redis does not take it while it runs`);
       return;
     }
     const after = await this.#read(change.setting);
@@ -75,7 +78,7 @@ class Setter {
     const [reply] = await this.options.connection.pipeline([['CONFIG', 'SET', setting, wanted]]);
     if (reply?.ok === true) return 'taken';
     const words = refusalOf(reply, this.options.node);
-    if (/can't set (immutable|protected) config/.test(words)) return 'at-start';
+    if (ONLY_AT_START.test(words)) return 'at-start';
     throw new ForgeError('CommandFailed', {
       what: `${this.options.node} refuses ${setting} ${shownValue(wanted)}: ${words}.`,
       left: this.#left(),
