@@ -100,6 +100,13 @@ describe('a spec', () => {
     expect(spec.timings.startMs).toBe(30_000);
   });
 
+  it('takes numbers for milliseconds and bytes', async () => {
+    const path = join(folder, 'numbers.yaml');
+    await writeFile(path, writeSpec({ ...draft, redis: { nodeTimeout: 7000, maxmemory: 64_000_000 } }));
+    const { redis } = (await loadSpec({ path })).spec;
+    expect([redis.nodeTimeoutMs, redis.maxmemoryBytes]).toEqual([7000, 64_000_000]);
+  });
+
   it('may give a host an access of its own, behind a jump host of its own', async () => {
     const path = join(folder, 'jump.yaml');
     const [first, ...others] = draft.hosts;
