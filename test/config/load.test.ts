@@ -102,9 +102,9 @@ describe('a spec', () => {
 
   it('takes numbers for milliseconds and bytes', async () => {
     const path = join(folder, 'numbers.yaml');
-    await writeFile(path, writeSpec({ ...draft, redis: { nodeTimeout: 7000, maxmemory: 64_000_000 } }));
+    await writeFile(path, writeSpec({ ...draft, redis: { nodeTimeout: 7000, maxmemory: 512_000_000 } }));
     const { redis } = (await loadSpec({ path })).spec;
-    expect([redis.nodeTimeoutMs, redis.maxmemoryBytes]).toEqual([7000, 64_000_000]);
+    expect([redis.nodeTimeoutMs, redis.maxmemoryBytes]).toEqual([7000, 512_000_000]);
   });
 
   it('may give a host an access of its own, behind a jump host of its own', async () => {
