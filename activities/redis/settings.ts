@@ -26,7 +26,7 @@ export interface SettingsDeps {
 /**
  * Sets these settings on one running node, one after the other, and reads each back; one that is as wanted already is left. What Redis sets only at its
  * start is no failure and is said.
- * @throws ForgeError Refused where lowering a limit would hurt now, CommandFailed where Redis refuses a value, NotReached where it has no effect,
+ * @throws ForgeError PlanChanged where somebody set another value since the plan, Refused where lowering a limit would hurt now, CommandFailed where Redis refuses a value, NotReached where it has no effect,
  * NodeUnreachable, NodeAuthFailed, SecretUnavailable
  */
 export async function setSettings(step: SettingsStep, { secrets }: SettingsDeps): Promise<StepResult> {
@@ -57,11 +57,13 @@ class Setter {
   async set(change: SettingChange): Promise<void> {
     const { node } = this.options;
     const done = `${node}: ${changeText(change)}`;
-    if (sameSetting(await this.#read(change.setting), change.wanted)) {
+    const found = await this.#read(change.setting);
+    if (sameSetting(found, change.wanted)) {
       await this.#finish(change);
       this.effects.push(`${done}, found as wanted`);
       return;
     }
+    if (!sameSetting(found, change.running)) throw this.#changedMeanwhile(change, found);
     await this.#refuseHazard(change);
     const taken = await this.#send(change);
     if (taken === 'at-start') {
@@ -126,6 +128,15 @@ class Setter {
   async #info(): Promise<InfoFields> {
     const [reply] = await this.options.connection.pipeline([['INFO']]);
     return parseInfo(textOf(reply));
+  }
+
+  /** Not only a person: an attempt that was held up must not undo what came after it. */
+  #changedMeanwhile({ setting, running }: SettingChange, found: string): ForgeError {
+    return new ForgeError('PlanChanged', {
+      what: `${this.options.node} ran with ${setting} ${shownValue(running)} when the plan was made, and now says ${shownValue(found)}.`,
+      left: this.#left(),
+      next: 'Run the same command again and read the new plan.',
+    });
   }
 
   #noEffect(change: SettingChange, after: string): ForgeError {

@@ -96,6 +96,13 @@ describe('setting a running node', () => {
     expect(error.text.what).toMatch(/accepted repl-backlog-size 2mb and still says 2097152/);
   });
 
+  it('leaves a value alone that somebody set since the plan was made', async () => {
+    const error = await failureOf(set([change('hz', '77', '50')]));
+    expect(error.type).toBe('PlanChanged');
+    expect(error.text.what).toMatch(/hz 77 when the plan was made, and now says 30/);
+    expect((await config()).hz).toBe('30');
+  });
+
   it('fails by name on a setting that the server does not know', async () => {
     const error = await failureOf(set([change('no-such-setting', '1', '2')]));
     expect(error.type).toBe('CommandFailed');
@@ -104,7 +111,9 @@ describe('setting a running node', () => {
 
   it('refuses, looking right before it acts, to lower limits below what is in use', async () => {
     const durable = { ...nodes.spec, redis: { ...nodes.spec.redis, maxmemoryPolicy: 'noeviction' } };
-    const memory = await failureOf(set([change('maxmemory', '0', '1000')], durable));
+    const memory = await failureOf(
+      set([change('maxmemory', String(nodes.spec.redis.maxmemoryBytes), '1000')], durable),
+    );
     expect(memory).toMatchObject({ type: 'Refused' });
     expect(memory.text.what).toMatch(/uses \d{6,} bytes.*maxmemory 1000/);
     const clients = await Promise.all([1, 2, 3].map(() => openClient()));
