@@ -2,7 +2,7 @@ import { isIP } from 'node:net';
 import { z } from 'zod';
 import type { SecretRef } from '../domain/spec.js';
 import { execRef, isVector, parseSecretRef, SECRET_WORD } from '../domain/secret-ref.js';
-import { parseDuration, parseSize } from './units.js';
+import { DURATION_TEXT, parseDuration, parseSize, SIZE_TEXT } from './units.js';
 
 /*
  * The shape of the file as people write it. Every `error` says what would be right; `problems.ts` adds what was found and where. Which values go
@@ -18,29 +18,36 @@ function section<Shape extends z.core.$ZodLooseShape>(shape: Shape, why = '') {
 }
 
 function text(pattern: RegExp, right: string) {
-  return z.string({ error: right }).regex(pattern, { error: right });
+  return z.string({ error: right }).regex(pattern, { error: right }).describe(right);
 }
 
 function whole(min: number, max: number, what: string) {
   const right = `${what}: a whole number from ${min} to ${max}`;
-  return z.int({ error: right }).min(min, { error: right }).max(max, { error: right });
+  return z.int({ error: right }).min(min, { error: right }).max(max, { error: right }).describe(right);
 }
 
 function choice<const Options extends readonly string[]>(options: Options) {
   return z.enum(options, { error: `one of ${options.join(', ')}` });
 }
 
-function measured(parse: (text: string) => number | null, right: string) {
-  return z.union([z.string(), z.number()], { error: right }).transform((value, context) => {
-    const parsed = parse(String(value));
-    if (parsed !== null && (typeof value === 'string' || Number.isSafeInteger(value))) return parsed;
-    context.addIssue({ code: 'custom', message: right });
-    return z.NEVER;
-  });
+function measured({ pattern, parse }: { pattern: RegExp; parse: (text: string) => number | null }, right: string) {
+  const number = z.int({ error: right }).min(0, { error: right });
+  return z
+    .union([z.string({ error: right }).regex(pattern, { error: right }), number], { error: right })
+    .describe(right)
+    .transform((value, context) => {
+      const parsed = typeof value === 'number' ? value : parse(value);
+      if (parsed !== null) return parsed;
+      context.addIssue({ code: 'custom', message: right });
+      return z.NEVER;
+    });
 }
 
-const size = measured(parseSize, 'a size such as 256mb or 4gb, or a number of bytes');
-const duration = measured(parseDuration, 'a duration such as 5s or 500ms, or a number of milliseconds');
+const size = measured({ pattern: SIZE_TEXT, parse: parseSize }, 'a size such as 256mb or 4gb, or a number of bytes');
+const duration = measured(
+  { pattern: DURATION_TEXT, parse: parseDuration },
+  'a duration such as 5s or 500ms, or a number of milliseconds',
+);
 const flag = z.boolean({ error: 'true or false' });
 const seconds = duration.refine((ms) => ms % 1000 === 0, { error: 'a duration in whole seconds, such as 10s' });
 
@@ -51,11 +58,11 @@ const absolutePath = text(/^\/[^\0\n]*[^\0\n/]$/, 'an absolute path on the hosts
 const port = whole(1, 65535, 'a port');
 /** The cluster bus listens 10000 ports higher. */
 const nodePort = whole(1, 55535, 'a port (the cluster bus takes the one 10000 above it)');
+const ADDRESS_RIGHT = 'an IP address at which clients and the other hosts reach this one';
 const address = z
   .string({ error: 'an IP address' })
-  .refine((value) => isIP(value) !== 0 && !/^(0\.0\.0\.0|::)$/.test(value), {
-    error: 'an IP address at which clients and the other hosts reach this one',
-  });
+  .refine((value) => isIP(value) !== 0 && !/^(0\.0\.0\.0|::)$/.test(value), { error: ADDRESS_RIGHT })
+  .describe(ADDRESS_RIGHT);
 
 const hostKey = text(
   /^(ssh|ecdsa)-[a-z0-9-]+ [A-Za-z0-9+/]+={0,3}$/,
@@ -102,7 +109,10 @@ const secretWord = text(SECRET_WORD, SECRET_RIGHT).transform((word, context): Se
 });
 const VECTOR_RIGHT = 'a program by its absolute path and its arguments, such as [/usr/bin/pass, show, redis/orders]';
 const secretProgram = section({
-  exec: z.array(z.string({ error: VECTOR_RIGHT }), { error: VECTOR_RIGHT }).refine(isVector, { error: VECTOR_RIGHT }),
+  exec: z
+    .array(z.string({ error: VECTOR_RIGHT }), { error: VECTOR_RIGHT })
+    .refine(isVector, { error: VECTOR_RIGHT })
+    .describe(VECTOR_RIGHT),
 }).transform(({ exec }) => execRef(exec));
 const secretRef = z.union([secretWord, secretProgram], { error: SECRET_RIGHT });
 const secret = z.union(

@@ -1,4 +1,4 @@
-import type { DeclaredNode } from './nodes.js';
+import { type DeclaredNode, declaredNodes } from './nodes.js';
 import type { Observation } from './observation.js';
 import type { DifferingFile, Refusal } from './plan.js';
 import type { ClusterSpec } from './spec.js';
@@ -48,4 +48,14 @@ export function nodeSurvey(
   node: Pick<DeclaredNode, 'host' | 'port'>,
 ): NodeSurvey | undefined {
   return surveys.find(({ host }) => host === node.host)?.nodes.find(({ port }) => port === node.port);
+}
+
+/** Names of the nodes that run and whose files are not all on their host as the spec renders them. */
+export function runningWithOtherFiles(world: Pick<ApplyWorld, 'spec' | 'surveys' | 'wantedFiles'>): string[] {
+  return declaredNodes(world.spec)
+    .filter((node) => {
+      const survey = nodeSurvey(world.surveys, node);
+      return survey?.service.state === 'running' && differingFiles(world, node, survey).length > 0;
+    })
+    .map(({ name }) => name);
 }

@@ -12,6 +12,7 @@ import { labVerb } from './verbs/lab.js';
 import { logsVerb } from './verbs/logs.js';
 import { opsVerb } from './verbs/ops.js';
 import { planVerb } from './verbs/plan.js';
+import { schemaVerb } from './verbs/schema.js';
 import { statusVerb } from './verbs/status.js';
 import { validateVerb } from './verbs/validate.js';
 import { workerVerb } from './verbs/worker.js';
@@ -20,6 +21,7 @@ import { workerVerb } from './verbs/worker.js';
 const VERBS: readonly Verb[] = [
   initVerb,
   validateVerb,
+  schemaVerb,
   planVerb,
   applyVerb,
   statusVerb,

@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto';
 import { type NodeSecrets, resolveSecrets, type SecretResolver } from '../../config/secrets.js';
 import { configsAsRunning, renderNodeFiles, type RenderRequest, wantedSettings } from '../../config/render.js';
-import { differingFiles, nodeSurvey, type WantedFiles } from '../../domain/apply-world.js';
+import { runningWithOtherFiles, type WantedFiles } from '../../domain/apply-world.js';
 import { expectationOf } from '../../domain/expectation.js';
 import { judge } from '../../domain/judge.js';
 import { settingDrift } from '../../domain/judge-expectation.js';
-import { declaredNodes, nodeName } from '../../domain/nodes.js';
+import { nodeName } from '../../domain/nodes.js';
 import { answering, type Observation } from '../../domain/observation.js';
 import type { DataDecision } from '../../domain/operation.js';
 import { canonicalJson, type Plan, type PlanBody, type Refusal } from '../../domain/plan.js';
@@ -57,22 +57,15 @@ export function createClusterActivities({ observe, otherSecrets, secrets, helper
         observe({ spec }),
       ]);
       const { surveys, unsurveyed } = sorted(outcomes);
-      const wanted = wantedFiles(spec, nodeSecrets);
-      const nodes = declaredNodes(spec)
-        .filter((node) => {
-          const survey = nodeSurvey(surveys, node);
-          return (
-            survey?.service.state === 'running' && differingFiles({ wantedFiles: wanted }, node, survey).length > 0
-          );
-        })
-        .map(({ name }) => name);
+      const files = wantedFiles(spec, nodeSecrets);
+      const nodes = runningWithOtherFiles({ spec, surveys, wantedFiles: files });
       const body = planApply({
         spec,
         helperSha256,
         surveys,
         unsurveyed,
         observation,
-        wantedFiles: wanted,
+        wantedFiles: files,
         configAsRunning: configAsRunning({ spec, secrets: nodeSecrets, observation }),
         settings: wantedSettings(spec),
         otherSecrets: await otherSecrets({ spec, nodes }),

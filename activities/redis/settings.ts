@@ -26,7 +26,7 @@ export interface SettingsDeps {
 /**
  * Sets these settings on one running node, one after the other, and reads each back; one that is as wanted already is left. What Redis sets only at its
  * start is no failure and is said.
- * @throws ForgeError Refused where lowering a limit would hurt now, CommandFailed where Redis refuses a value, NotReached where it has no effect,
+ * @throws ForgeError PlanChanged where somebody set another value since the plan, Refused where lowering a limit would hurt now, CommandFailed where Redis refuses a value, NotReached where it has no effect,
  * NodeUnreachable, NodeAuthFailed, SecretUnavailable
  */
 export async function setSettings(step: SettingsStep, { secrets }: SettingsDeps): Promise<StepResult> {
@@ -38,6 +38,9 @@ export async function setSettings(step: SettingsStep, { secrets }: SettingsDeps)
     return { effects: setter.effects };
   });
 }
+
+/** Refusals that are about the moment and not the value: the second one is of a maxclients above the open files that the process was started with. */
+const ONLY_AT_START = /can't set (immutable|protected) config|not able to handle the specified number of clients/;
 
 interface SetterOptions {
   readonly spec: ClusterSpec;
@@ -54,15 +57,17 @@ class Setter {
   async set(change: SettingChange): Promise<void> {
     const { node } = this.options;
     const done = `${node}: ${changeText(change)}`;
-    if (sameSetting(await this.#read(change.setting), change.wanted)) {
+    const found = await this.#read(change.setting);
+    if (sameSetting(found, change.wanted)) {
       await this.#finish(change);
       this.effects.push(`${done}, found as wanted`);
       return;
     }
+    if (!sameSetting(found, change.running)) throw this.#changedMeanwhile(change, found);
     await this.#refuseHazard(change);
     const taken = await this.#send(change);
     if (taken === 'at-start') {
-      this.effects.push(`${done} only by a restart: Redis does not change it while it runs`);
+      this.effects.push(`${done} only by a restart: Redis does not take it while it runs`);
       return;
     }
     const after = await this.#read(change.setting);
@@ -75,7 +80,7 @@ class Setter {
     const [reply] = await this.options.connection.pipeline([['CONFIG', 'SET', setting, wanted]]);
     if (reply?.ok === true) return 'taken';
     const words = refusalOf(reply, this.options.node);
-    if (/can't set (immutable|protected) config/.test(words)) return 'at-start';
+    if (ONLY_AT_START.test(words)) return 'at-start';
     throw new ForgeError('CommandFailed', {
       what: `${this.options.node} refuses ${setting} ${shownValue(wanted)}: ${words}.`,
       left: this.#left(),
@@ -123,6 +128,15 @@ class Setter {
   async #info(): Promise<InfoFields> {
     const [reply] = await this.options.connection.pipeline([['INFO']]);
     return parseInfo(textOf(reply));
+  }
+
+  /** Not only a person: an attempt that was held up must not undo what came after it. */
+  #changedMeanwhile({ setting, running }: SettingChange, found: string): ForgeError {
+    return new ForgeError('PlanChanged', {
+      what: `${this.options.node} ran with ${setting} ${shownValue(running)} when the plan was made, and now says ${shownValue(found)}.`,
+      left: this.#left(),
+      next: 'Run the same command again and read the new plan.',
+    });
   }
 
   #noEffect(change: SettingChange, after: string): ForgeError {

@@ -55,7 +55,7 @@ function runCommand(ops: Command, name: string, description: string): Command {
     .command(`${name} <cluster>`)
     .description(description)
     .option('--run <id>', 'the run ID, from `ops list`', runId)
-    .option('--json', 'print the report as JSON');
+    .option('--json', 'print the report as JSON; of an operation that runs, its progress');
 }
 
 async function withLink(io: CliIo, use: (link: TemporalLink) => Promise<ExitCode>): Promise<ExitCode> {

@@ -100,11 +100,14 @@ describe('a spec', () => {
     expect(spec.timings.startMs).toBe(30_000);
   });
 
-  it('takes a duration without a unit for milliseconds', async () => {
-    const path = join(folder, 'milliseconds.yaml');
-    await writeFile(path, `${writeSpec(draft)}redis:\n  nodeTimeout: 1500\ntimings:\n  heartbeat: "700"\n`);
-    const { spec } = await loadSpec({ path });
-    expect([spec.redis.nodeTimeoutMs, spec.timings.heartbeatMs]).toEqual([1500, 700]);
+  it('takes numbers for milliseconds and bytes, also in quotes', async () => {
+    const path = join(folder, 'numbers.yaml');
+    await writeFile(
+      path,
+      `${writeSpec({ ...draft, redis: { nodeTimeout: 7000, maxmemory: 512_000_000 } })}timings:\n  heartbeat: "700"\n`,
+    );
+    const { redis, timings } = (await loadSpec({ path })).spec;
+    expect([redis.nodeTimeoutMs, redis.maxmemoryBytes, timings.heartbeatMs]).toEqual([7000, 512_000_000, 700]);
   });
 
   it('may give a host an access of its own, behind a jump host of its own', async () => {

@@ -119,7 +119,7 @@ describe('apply, from six bare hosts', () => {
     expect(stdout).toContain('Ready to accept connections');
   });
 
-  it('shows a setting that was changed by hand, in status and plan, and changes nothing', async () => {
+  it('shows a setting that was changed by hand, in status and plan, with both values', async () => {
     const [node] = declaredNodes(stage.spec);
     if (node === undefined) throw new Error('no node');
     const admin = new Redis({
@@ -133,7 +133,7 @@ describe('apply, from six bare hosts', () => {
     expect(status.findings).toMatchObject([{ code: 'ConfigDrift', node: node.name }]);
     expect(status.findings[0]?.evidence).toContain('allkeys-lru');
     const { stdout } = await stage.run('plan', '-f', stage.specFile);
-    expect(stdout).toContain(`${node.name}: maxmemory-policy is allkeys-lru, the spec wants noeviction`);
+    expect(stdout).toContain(`change settings of ${node.name}: maxmemory-policy allkeys-lru → noeviction`);
     await admin.config('SET', 'maxmemory-policy', 'noeviction');
     admin.disconnect();
   });

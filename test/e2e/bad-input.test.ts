@@ -1,10 +1,9 @@
 import { randomUUID } from 'node:crypto';
-import { chmod, copyFile, writeFile } from 'node:fs/promises';
+import { chmod, copyFile } from 'node:fs/promises';
 import { once } from 'node:events';
 import { createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, inject, it } from 'vitest';
-import { isMap } from 'yaml';
 import { type CliResult, openStage, type Stage } from '../support/e2e.js';
 import { startTestTemporal } from '../support/temporal.js';
 
@@ -150,27 +149,13 @@ describe('what cannot work is refused with what happened, what was left and what
   });
 
   it('a secret that the running nodes do not accept', async () => {
-    const other = join(stage.lab.dir, 'other-operator');
-    await writeFile(other, 'u3Kx9-another-secret-altogether\n', { mode: 0o600 });
-    const file = await stage.variant((document) => {
-      const secrets = document.get('secrets');
-      if (!isMap(secrets)) throw new Error('no secrets');
-      secrets.set('operator', `file:${other}`);
-    });
+    const file = await stage.variantWithSecret('operator', 'u3Kx9-another-secret-altogether');
     expectSaid(await applying(file), 4, /h1:6379/, /operator/);
     const status = await stage.run('status', '-f', file, '--json');
     // Nobody can be asked from here: that says nothing about the cluster.
     expect(status.exitCode).toBe(4);
     expect(status.stdout).toContain('WrongSecret');
     expect((await stage.status()).status.healthy).toBe(true);
-  });
-
-  it('a setting that was changed in the spec is shown as drift and not applied', async () => {
-    const file = await stage.variant((document) => document.setIn(['redis', 'maxclients'], 500));
-    const { exitCode, stdout } = await stage.run('plan', '-f', file);
-    expect(exitCode).toBe(0);
-    expect(stdout).toMatch(/maxclients is 1000, the spec wants 500/);
-    expect((await stage.run('status', '-f', file)).stdout).toContain('ConfigDrift');
   });
 });
 

@@ -1,13 +1,13 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type Document, parseDocument } from 'yaml';
+import { type Document, isMap, parseDocument } from 'yaml';
 import { loadSpec } from '../../config/load.js';
 import { findEngine, writeLabSpec } from '../../lab/spec.js';
 import type { OperationReport } from '../../domain/operation.js';
-import type { ClusterSpec } from '../../domain/spec.js';
+import type { ClusterSpec, Duty } from '../../domain/spec.js';
 import type { Finding, NodeStatus } from '../../domain/verdict.js';
 import { startLab, type TestLab } from './lab.js';
 import { until } from './until.js';
@@ -52,8 +52,10 @@ export interface Stage extends Hands {
   readonly specFile: string;
   /** Another machine, with the same spec and hosts, whose environment differs. */
   elsewhere(env: NodeJS.ProcessEnv): Hands;
-  /** Writes the spec with a change beside the original, so that its relative references stay right; the path. */
+  /** The spec's file with a change, beside the original: its relative references stay right. */
   variant(change: (document: Document) => void): Promise<string>;
+  /** The spec's file with this secret for a duty instead of its own. */
+  variantWithSecret(duty: Duty, secret: string): Promise<string>;
   journal(): Promise<JournalEntry[]>;
   close(): Promise<void>;
 }
@@ -108,19 +110,29 @@ export async function openStage({
   await quicken(specFile);
   const { spec } = await loadSpec({ path: specFile, env });
   const workers: Process[] = [];
+  const variant: Stage['variant'] = async (change) => {
+    const document = parseDocument(await readFile(specFile, 'utf8'));
+    change(document);
+    const file = join(lab.dir, `variant-${randomUUID()}.yaml`);
+    await writeFile(file, document.toString());
+    return file;
+  };
   return {
     ...handsOf({ specFile, env, workers }),
     lab,
     spec,
     specFile,
-    elsewhere: (change) => handsOf({ specFile, env: { ...env, ...change }, workers }),
-    async variant(change) {
-      const document = parseDocument(await readFile(specFile, 'utf8'));
-      change(document);
-      const path = join(dirname(specFile), `variant-${randomUUID()}.yaml`);
-      await writeFile(path, document.toString());
-      return path;
+    variant,
+    variantWithSecret: async (duty, secret) => {
+      const file = join(lab.dir, `secret-${randomUUID()}`);
+      await writeFile(file, `${secret}\n`, { mode: 0o600 });
+      return variant((document) => {
+        const secrets = document.get('secrets');
+        if (!isMap(secrets)) throw new Error('no secrets');
+        secrets.set(duty, `file:${file}`);
+      });
     },
+    elsewhere: (change) => handsOf({ specFile, env: { ...env, ...change }, workers }),
     journal: async () => (await Promise.all(lab.hosts.map(journalOf))).flat(),
     async close() {
       for (const worker of workers) worker.kill('SIGKILL');
