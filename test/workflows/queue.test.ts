@@ -1,7 +1,7 @@
 import { type Client, WithStartWorkflowOperation, WorkflowUpdateFailedError } from '@temporalio/client';
 import { describe, expect, inject, it } from 'vitest';
 import { queueWorkflowId } from '../../domain/ids.js';
-import { MOST_WAITING } from '../../domain/queue.js';
+import { MOST_WAITING, type Queue } from '../../domain/queue.js';
 import { namedFailure } from '../../workflows/failures.js';
 import { leaveQueueSignal, queueQuery, renewTicketSignal, takeTicketUpdate } from '../../workflows/messages.js';
 import type { clusterQueueWorkflow } from '../../workflows/index.js';
@@ -19,6 +19,7 @@ class Line {
     private readonly client: Client,
     private readonly cluster: string,
     private readonly ticketLifeMs: number,
+    private readonly carried: Queue,
   ) {}
 
   async take(id: string, more: object = {}): Promise<string[]> {
@@ -26,7 +27,7 @@ class Line {
     const startWorkflowOperation = new WithStartWorkflowOperation<typeof clusterQueueWorkflow>('clusterQueueWorkflow', {
       workflowId: queueWorkflowId(cluster),
       taskQueue: cluster,
-      args: [{ cluster, ticketLifeMs, queue: [] }],
+      args: [{ cluster, ticketLifeMs, queue: this.carried }],
       workflowIdConflictPolicy: 'USE_EXISTING',
     });
     const ticket = { id, operation: 'apply' as const, actor: `${id}@here`, reason: 'to see', ...more };
@@ -51,10 +52,10 @@ class Line {
   ended = () => until('the queue has ended', async () => (await this.handle.describe()).status.name === 'COMPLETED');
 }
 
-async function withLine(ticketLifeMs: number, use: (line: Line) => Promise<void>): Promise<void> {
+async function withLine(ticketLifeMs: number, use: (line: Line) => Promise<void>, carried: Queue = []): Promise<void> {
   const cluster = `queue-${process.pid}-${++clusters}`;
   await withScriptedWorker({ address, taskQueue: cluster }, async (client) => {
-    const line = new Line(client, cluster, ticketLifeMs);
+    const line = new Line(client, cluster, ticketLifeMs, carried);
     await use(line);
     await keepHistory(line.handle, 'clusterQueueWorkflow');
   });
@@ -140,20 +141,32 @@ describe('the queue', () => {
   });
 
   it('refuses tickets without a name, and the one that is too many', async () => {
-    await withLine(LONG_MS, async (line) => {
-      const refusal = async (take: Promise<unknown>) => {
-        const error = await take.catch((thrown: unknown) => thrown);
-        if (!(error instanceof WorkflowUpdateFailedError)) throw new Error('it was not refused', { cause: error });
-        return namedFailure(error.cause);
-      };
-      await line.take('first');
-      expect((await refusal(line.take('')))?.text.what).toContain('does not say who');
-      expect((await refusal(line.take('x', { actor: 7 })))?.text.what).toContain('does not say who');
-      for (let n = 1; n < MOST_WAITING; n++) await line.take(`t${n}`);
-      const full = await refusal(line.take('one too many'));
-      expect(full).toMatchObject({ type: 'Locked' });
-      expect(full?.text.what).toMatch(/^100 are waiting .*, the first of them first@here since 2/);
-      await line.handle.terminate('seen');
-    });
+    const since = new Date().toISOString();
+    const waiting: Queue = Array.from({ length: MOST_WAITING - 1 }, (_, i) => ({
+      id: `t${i}`,
+      operation: 'apply',
+      actor: `t${i}@here`,
+      reason: '',
+      since,
+      lapsesAt: Date.now() + LONG_MS,
+    }));
+    await withLine(
+      LONG_MS,
+      async (line) => {
+        const refusal = async (take: Promise<unknown>) => {
+          const error = await take.catch((thrown: unknown) => thrown);
+          if (!(error instanceof WorkflowUpdateFailedError)) throw new Error('it was not refused', { cause: error });
+          return namedFailure(error.cause);
+        };
+        expect((await refusal(line.take('')))?.text.what).toContain('does not say who');
+        expect((await refusal(line.take('x', { actor: 7 })))?.text.what).toContain('does not say who');
+        expect(await line.take('the last that may')).toHaveLength(MOST_WAITING);
+        const full = await refusal(line.take('one too many'));
+        expect(full).toMatchObject({ type: 'Locked' });
+        expect(full?.text.what).toMatch(/^100 are waiting .*, the first of them t0@here since 2/);
+        await line.handle.terminate('seen');
+      },
+      waiting,
+    );
   });
 });
