@@ -52,7 +52,7 @@ function reasonFor(path: SpecPath, value: unknown): string {
   if (typeof value === 'object') return 'is a mapping';
   if (path[0] === 'secrets') return path.includes('exec') ? 'does not fit' : 'is not a reference to a secret';
   const shown = JSON.stringify(value);
-  return shown.length > 60 || path.includes('extra') ? `is ${typeof value} that does not fit` : `is ${shown}`;
+  return shown.length > 60 || path.includes('extra') ? `is a ${typeof value} that does not fit` : `is ${shown}`;
 }
 
 function valueAt(document: unknown, path: SpecPath): unknown {

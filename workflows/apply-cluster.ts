@@ -17,7 +17,9 @@ export async function applyClusterWorkflow(input: OperationInput): Promise<Opera
 
 async function draft(operation: Operation): Promise<Draft> {
   const { spec } = operation.input;
-  return draftFromSurvey(operation, (outcomes) => operation.activities.read.draftApplyPlan({ spec, outcomes }));
+  return draftFromSurvey(operation, (outcomes) =>
+    operation.activities.read.draftApplyPlan.executeWithOptions({ summary: 'plan' }, [{ spec, outcomes }]),
+  );
 }
 
 /** Hosts side by side, the steps of one host in order; then running nodes one after the other; then what concerns the cluster as a whole. */

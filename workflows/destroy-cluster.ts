@@ -14,7 +14,9 @@ export async function destroyClusterWorkflow(input: OperationInput): Promise<Ope
 async function draft(operation: Operation): Promise<Draft> {
   const { spec } = operation.input;
   return draftFromSurvey(operation, (outcomes) =>
-    operation.activities.read.draftDestroyPlan({ spec, outcomes, data: dataDecision(operation) }),
+    operation.activities.read.draftDestroyPlan.executeWithOptions({ summary: 'plan' }, [
+      { spec, outcomes, data: dataDecision(operation) },
+    ]),
   );
 }
 

@@ -22,7 +22,10 @@ export class HeldHosts {
     this.taken = generation;
     const { spec, actor, breakLease } = this.input;
     const { workflowId, runId } = workflowInfo();
-    const { server } = await this.activities.read.identifyServer();
+    const { server } = await this.activities.read.identifyServer.executeWithOptions(
+      { summary: 'who holds the leases: this Temporal server' },
+      [],
+    );
     const lease = { generation, server, workflowId, runId, operation: this.kind, actor, since: now() };
     await inParallel(spec.hosts, spec.timings.hostParallelism, async ({ name: host }) => {
       await this.activities.change.takeLease.executeWithOptions(

@@ -132,6 +132,8 @@ export class Logbook {
       ...this.pauseDetails(),
       ...endingLines(this.ending),
       ...this.records.map((record) => `- ${MARKS[record.state]} ${record.title}`),
+      '',
+      LAST_LINE,
     ];
     setCurrentDetails(lines.join('\n'));
   }
@@ -150,6 +152,9 @@ function endingLines(ending: Ending | undefined): string[] {
   const parts = [`**${type}**: ${text.what}`, text.left, text.next === '' ? '' : `next: ${text.next}`];
   return parts.filter((part) => part !== '').flatMap((part) => [part, '']);
 }
+
+/** The Temporal UI makes the frame for the details a line too low: a blank one is what is cut off. */
+const LAST_LINE = '\u00a0';
 
 const MARKS = {
   waiting: '·',

@@ -179,7 +179,9 @@ function endingOf(error: unknown, logbook: Logbook): Ending {
 async function lastLook(runbook: Runbook, operation: Operation): Promise<Verdict | null> {
   if (runbook.kind === 'destroy' || !operation.logbook.changed) return null;
   try {
-    return await operation.activities.read.judgeCluster({ spec: operation.input.spec });
+    return await operation.activities.read.judgeCluster.executeWithOptions({ summary: 'a last look, for the report' }, [
+      { spec: operation.input.spec },
+    ]);
   } catch (error) {
     log.warn('no verdict could be had for the report', { error });
     return null;

@@ -102,6 +102,7 @@ describe('a secret is nowhere but where it has to be', () => {
     await call(holder, 10, 'plan', '-f', stage.specFile);
     await call(holder, 0, 'apply', '-f', stage.specFile, '--yes', '--json', '--reason', 'canaries');
     await wrongSecret();
+    await secretInSpec();
     await everyLook();
     files = await filesBelow(stage.lab.dir);
     helpers = await byHand();
@@ -142,6 +143,21 @@ describe('a secret is nowhere but where it has to be', () => {
     await call(stranger, 4, 'apply', '-f', stage.specFile, '--yes');
     const { stdout } = await call(stranger, 4, 'status', '-f', stage.specFile, '--json');
     expect(stdout).toContain('WrongSecret');
+  }
+
+  /** Somebody wrote the secret itself where its reference belongs, and where Redis would take it. */
+  async function secretInSpec(): Promise<void> {
+    const careless = await stage.variant((document) => {
+      document.setIn(['secrets', 'operator'], CANARIES.operator);
+      document.setIn(['redis', 'extra'], { masterauth: CANARIES.replication });
+    });
+    for (const verb of ['validate', 'plan']) {
+      const { stderr } = await call(holder, 2, verb, '-f', careless);
+      expect(stderr).toContain('secrets.operator is not a reference to a secret');
+      expect(stderr).toContain('masterauth');
+    }
+    await call(holder, 2, 'validate', '-f', careless, '--json');
+    await rm(careless);
   }
 
   async function everyLook(): Promise<void> {
