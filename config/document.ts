@@ -15,6 +15,7 @@ const YAML_REASONS: Readonly<Record<string, string>> = {
   TAB_AS_INDENT: 'a tab is used for indentation',
   BAD_INDENT: 'the indentation does not fit',
   MULTIPLE_DOCS: 'there is more than one document in the file',
+  RESOURCE_EXHAUSTION: 'it is nested too deeply',
   MISSING_CHAR: 'something is missing, such as a colon, a quote or a bracket',
 };
 

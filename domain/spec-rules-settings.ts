@@ -122,9 +122,12 @@ function extraProblems({ redis }: ClusterSpec): RuleProblem[] {
   });
 }
 
-/** Whether redis.conf could read the value: every quote is closed, and followed by a space or the end. */
+/**
+ * Whether redis.conf could read the value: every quote is closed, and followed by a space or the end. Each character has one way only to be read, so
+ * that a long value is not tried in all ways there are.
+ */
 function quotesClosed(value: string): boolean {
-  return /^(?:"(?:[^"\\]|\\.)*"(?=\s|$)|'(?:[^'\\]|\\.)*'(?=\s|$)|[^\s"']+|\s+)*$/.test(value);
+  return /^(?:"(?:[^"\\]|\\.)*"(?=\s|$)|'(?:[^'\\]|\\.)*'(?=\s|$)|[^"'])*$/.test(value);
 }
 
 function secretProblems({ secrets }: ClusterSpec): RuleProblem[] {

@@ -1,0 +1,106 @@
+import fc from 'fast-check';
+
+/** What a terminal, a shell, a line-based file or a browser takes for more than text. */
+export const CONTROLS = [
+  '\u0007',
+  '\b',
+  '\t',
+  '\n',
+  '\r',
+  '\r\n',
+  '\u001b',
+  '\u001b[2J',
+  '\u001b[31m',
+  '\u001b]0;title\u0007',
+  '\u001b]52;c;Y2F1Z2h0\u0007',
+  '\u001bP+q\u001b\\',
+  '\u007f',
+  '\u0085',
+  '\u009b31m',
+  '\u200b',
+  '\u200e',
+  '\u2028',
+  '\u2029',
+  '\u202e',
+  '\u2066',
+  '\ufeff',
+  '\ud800',
+] as const;
+
+/** What means something to a shell, to YAML, to redis.conf, to JavaScript objects or to a path. */
+export const WORDS = [
+  '',
+  ' ',
+  '  ',
+  "'",
+  '"',
+  `'"'"'`,
+  '\\',
+  "\\'",
+  '\\n',
+  '\\x41',
+  '$(touch canary)',
+  '`touch canary`',
+  '$HOME',
+  '${IFS}',
+  '; touch canary',
+  '| touch canary',
+  '& touch canary',
+  '> canary',
+  '$((1+1))',
+  'x[$(touch canary)]',
+  '~',
+  '*',
+  '?',
+  '[a-z]',
+  '{a,b}',
+  '!!',
+  '#',
+  '%s%n',
+  '-n',
+  '--',
+  '-e',
+  '.',
+  '..',
+  '../..',
+  '/../',
+  '/nonexistent/passwd',
+  '__proto__',
+  'constructor',
+  'prototype',
+  'toString',
+  'hasOwnProperty',
+  'null',
+  'true',
+  '0',
+  '-1',
+  '007',
+  '1e400',
+  'NaN',
+  'Infinity',
+  '99999999999999999999999999',
+  '<script>alert(1)</script>',
+  'żółć 日本語 🦀',
+] as const;
+
+const piece = fc.oneof(
+  { weight: 3, arbitrary: fc.constantFrom<string>(...WORDS) },
+  { weight: 3, arbitrary: fc.constantFrom<string>(...CONTROLS) },
+  { weight: 2, arbitrary: fc.string({ unit: 'binary', maxLength: 12 }) },
+  { weight: 1, arbitrary: fc.string({ maxLength: 20 }) },
+  { weight: 1, arbitrary: fc.stringMatching(/^[a-z0-9]{1,8}$/) },
+);
+
+/** Any text that somebody could put where a name, a word or a sentence is asked for; NUL included. */
+export const hostileText: fc.Arbitrary<string> = fc.oneof(
+  { weight: 8, arbitrary: fc.array(piece, { maxLength: 5 }).map((pieces) => pieces.join('')) },
+  { weight: 1, arbitrary: fc.nat(5_000).map((length) => 'a'.repeat(length)) },
+);
+
+/** Numbers as text, that a careless reader takes for a number or not. */
+export const hostileNumber: fc.Arbitrary<string> = fc.oneof(
+  fc.constantFrom('', ' ', '-1', '-0', '+5', '1.5', '1e3', '1e400', '0x10', '007', 'NaN', 'Infinity', '1_000', '١٢'),
+  fc.constantFrom('9007199254740993', '18446744073709551616', '9'.repeat(400)),
+  fc.maxSafeNat().map(String),
+  hostileText,
+);
