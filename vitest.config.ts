@@ -10,7 +10,9 @@ export default defineConfig({
   test: {
     projects: [
       { test: { ...node, name: 'domain', include: ['test/{domain,config,checks}/**/*.test.ts'] } },
-      { test: { ...node, name: 'fuzz', include: ['test/fuzz/**/*.test.ts'], testTimeout: 60_000, hookTimeout: 60_000 } },
+      {
+        test: { ...node, name: 'fuzz', include: ['test/fuzz/**/*.test.ts'], testTimeout: 60_000, hookTimeout: 60_000 },
+      },
       {
         test: {
           ...node,

@@ -21,7 +21,8 @@ const YAML_REASONS: Readonly<Record<string, string>> = {
 
 export function readYaml(text: string): YamlFile {
   const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
+  // Its warnings go to stderr and quote the text.
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, logLevel: 'error' });
   const lineAt = (offset: number | undefined) => (offset === undefined ? 1 : lines.linePos(offset).line);
   const errors = document.errors.map(({ code, pos }) => ({
     line: lineAt(pos[0]),

@@ -105,6 +105,11 @@ function problemsBeside(broken: readonly PathProblem[], value: unknown, places: 
 
 function located(file: YamlFile, problems: readonly PathProblem[]): SpecProblem[] {
   return problems
-    .map(({ path, reason, right }) => ({ path: pathText(path), line: file.lineOf(path), reason, right }))
+    .map((problem) => ({
+      path: pathText(problem.hiddenKey === true ? [...problem.path.slice(0, -1), '…'] : problem.path),
+      line: file.lineOf(problem.path),
+      reason: problem.reason,
+      right: problem.right,
+    }))
     .sort((a, b) => a.line - b.line);
 }

@@ -9,9 +9,11 @@ export interface PathProblem {
   readonly right: string;
   /** The key is one too many; otherwise the value is missing or wrong. */
   readonly unknownKey?: true;
+  /** The key itself is not to be shown. */
+  readonly hiddenKey?: true;
 }
 
-/** Puts what zod found into words. Values under `secrets` are never quoted: somebody may have written the secret itself there. */
+/** Puts what zod found into words. Under `secrets` neither values nor odd keys are quoted: somebody may have written the secret itself there. */
 export function problemsOf(issues: readonly z.core.$ZodIssue[], document: unknown): PathProblem[] {
   return issues.flatMap((issue) => problemsOfIssue(issue, [], document));
 }
@@ -41,6 +43,7 @@ function unknownKey(path: SpecPath, key: string, known: string): PathProblem {
     path,
     reason: 'is not a key that is known here',
     unknownKey: true,
+    ...(path[0] === 'secrets' && guess === null ? { hiddenKey: true } : {}),
     right: guess === null ? `one of ${known}` : `did you mean \`${guess}\`? Known here: ${known}`,
   };
 }

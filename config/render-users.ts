@@ -44,7 +44,7 @@ function rightsOf(spec: ClusterSpec, duty: Duty): string {
       return `${NO_DATA} +psync +replconf +ping`;
     case 'app': {
       const { keys, channels, commands } = spec.users.app;
-      return `resetkeys ${keys} resetchannels ${channels} -@all ${commands}`.replace(/ +/g, ' ');
+      return `resetkeys ${keys} resetchannels ${channels} -@all ${commands}`.replace(/\s+/g, ' ');
     }
     case 'admin':
       return '~* &* +@all';

@@ -55,6 +55,17 @@ const NAME = 'lower-case letters, digits and dashes, beginning with a letter';
 const sentence = text(/\S/, 'a sentence that says why').max(300, { error: 'a shorter sentence' });
 const path = text(/^[^\0\n]+$/, 'a path');
 const absolutePath = text(/^\/[^\0\n]*[^\0\n/]$/, 'an absolute path on the hosts, such as /var/lib/redisforge');
+/**
+ * Folders of the system, in which `bin`, `nodes` and `jobs` would not be ours. Nothing that a shell's or a terminal's reader could take for more than a
+ * name: no control or invisible characters, no backslash, no `.` or `..`.
+ */
+const SYSTEM_FOLDERS =
+  /^\/(usr|var|etc|home|root|srv|opt|mnt|media|run|tmp|dev|proc|sys|boot|s?bin|lib[0-9x]*|usr\/local|usr\/share|usr\/s?bin|usr\/lib[0-9x]*|var\/lib|var\/log|var\/run|var\/tmp|var\/cache|var\/spool|etc\/.*|dev\/(?!shm\/).*|proc\/.*|sys\/.*|boot\/.*)$/;
+const ROOT_RIGHT = 'an absolute path of a folder of its own on the hosts, such as /var/lib/redisforge';
+const root = text(
+  /^(\/(?!\.{1,2}(\/|$))[^\0-\x1f\x7f-\x9f\xad\u200b-\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff\ufff9-\ufffb\\/]+)+$/,
+  ROOT_RIGHT,
+).refine((folder) => !SYSTEM_FOLDERS.test(folder), { error: ROOT_RIGHT });
 const port = whole(1, 65535, 'a port');
 /** The cluster bus listens 10000 ports higher. */
 const nodePort = whole(1, 55535, 'a port (the cluster bus takes the one 10000 above it)');
@@ -90,7 +101,7 @@ const host = section({
   name: text(/^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$/, 'lower-case letters, digits, dots and dashes'),
   zone: text(/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/, 'letters, digits, dots and dashes'),
   address,
-  root: absolutePath.exactOptional(),
+  root: root.exactOptional(),
   ssh: section({ ...sshFields, host: sshHost, jump }).exactOptional(),
   nodes: z
     .array(node, { error: 'a list of ports' })
@@ -210,7 +221,7 @@ export const specSchema = section({
   }),
   mode: z.literal('cluster', { error: 'cluster' }).prefault('cluster'),
   shape,
-  root: absolutePath.prefault('/var/lib/redisforge'),
+  root: root.prefault('/var/lib/redisforge'),
   ssh: section({ ...sshFields, jump }).prefault({}),
   hosts: z.array(host, { error: 'a list of hosts' }).min(1, { error: 'at least one host' }),
   install: section({

@@ -256,6 +256,42 @@ describe('problems', () => {
     }
   });
 
+  it('hide a key where the secret itself was written', () => {
+    const [problem] = specProblems('secrets: {operator: {canary-canary}}').filter(({ path }) => path.includes('…'));
+    expect(problem).toMatchObject({ path: 'secrets.operator.…', line: 1 });
+    expect(JSON.stringify(specProblems('secrets: {operator: {canary-canary}}'))).not.toContain('canary');
+  });
+
+  it('come without a warning of the parser, which would quote the text', async () => {
+    const warned: Error[] = [];
+    const note = (warning: Error) => warned.push(warning);
+    process.on('warning', note);
+    expect(specProblems('{? [canary-canary] : 1}').length).toBeGreaterThan(0);
+    await new Promise(setImmediate);
+    process.off('warning', note);
+    expect(warned).toEqual([]);
+  });
+
+  it('name a root that is no folder of our own', () => {
+    const problemsOf = (root: string) => specProblems(`root: ${JSON.stringify(root)}`).map(({ path }) => path);
+    for (const root of [
+      '/usr',
+      '/usr/local',
+      '/var/lib',
+      '/etc/x',
+      '/srv/../etc',
+      '/srv/.',
+      '//x',
+      '/srv/a\tb',
+      '/a\\b',
+    ]) {
+      expect(problemsOf(root)).toContain('root');
+    }
+    for (const root of ['/srv/redis', '/data', "/home/anna/it's a lab", '/dev/shm/x']) {
+      expect(problemsOf(root)).not.toContain('root');
+    }
+  });
+
   it.each([
     ['', 'the whole file'],
     ['[]', 'a list'],

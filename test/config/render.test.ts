@@ -213,6 +213,15 @@ const RIGHTS = [
 ];
 
 describe('rendered text', () => {
+  it('has a line for each user, however the rights were broken into lines', () => {
+    const host = hostOf('h1');
+    const users = { app: { name: 'app', keys: '~a:*\n~b:*', channels: '&a\t&b', commands: '+get \r\n+set' } };
+    const files = renderNodeFiles({ spec: specOf({ hosts: [host], users }), host, port: 6379, secrets });
+    const acl = files.find(({ role }) => role === 'acl')?.content ?? '';
+    expect(acl.split('\n').map((line) => line.split(' ')[0])).toEqual([...Array.from({ length: 5 }, () => 'user'), '']);
+    expect(acl).toContain(' resetkeys ~a:* ~b:* resetchannels &a &b -@all +get +set\n');
+  });
+
   const request = { spec: specOf(), host: hostOf('h1'), port: 6379, secrets };
 
   it('is the same for the same request, readable for the owner alone, and below the root', () => {

@@ -134,6 +134,13 @@ describe('rules', () => {
     expect(brokenPaths(change)).toEqual([]);
   });
 
+  it('find an open quote after a long word at once', () => {
+    const extra = { 'proc-title-template': `${'a'.repeat(10_000)}"` };
+    const begun = performance.now();
+    expect(brokenPaths({ redis: { extra } })).toEqual(['redis.extra.proc-title-template']);
+    expect(performance.now() - begun).toBeLessThan(1000);
+  });
+
   it('give the numbers, the reason and what would be right', () => {
     const [problem] = ruleProblems(soundSpec({ redis: { maxclients: 20_000, nofile: 10_000 } }));
     expect(problem?.reason).toContain('20000');
