@@ -43,6 +43,7 @@ export function completeSpec(document: SpecDocument, places: Places): Completed 
     hosts,
     install: { method: 'preinstalled', server: document.install.server ?? `/usr/bin/${engine.kind}-server` },
     service,
+    os: completeOs(document),
     redis: completeRedis(document),
     persistence: completePersistence(document),
     users,
@@ -71,6 +72,12 @@ function completeRedis({ redis, persistence }: SpecDocument): ClusterSpec['redis
     replBacklogBytes: redis.replBacklog,
     extra: redis.extra,
   };
+}
+
+/** Whoever lets systemd run the nodes has given the machine to them; a plain process may be one of many programs there. */
+function completeOs({ os, service }: SpecDocument): ClusterSpec['os'] {
+  const usual = service.method === 'process' ? 'report' : 'apply';
+  return { profile: os.profile ?? usual, denied: os.denied };
 }
 
 function completePersistence({ persistence }: SpecDocument): ClusterSpec['persistence'] {

@@ -229,6 +229,10 @@ export const specSchema = section({
     server: absolutePath.exactOptional(),
   }).prefault({}),
   service: section({ method: z.literal('process', { error: 'process' }).prefault('process') }).prefault({}),
+  os: section({
+    profile: choice(['apply', 'report', 'off']).exactOptional(),
+    denied: choice(['accept', 'refuse']).prefault('accept'),
+  }).prefault({}),
   redis: redis.prefault({}),
   persistence: persistence.prefault({}),
   users: section({ app: app.prefault({}) }).prefault({}),

@@ -59,7 +59,7 @@ function missingTools({ missingTools }: HostExam): Problem | null {
   if (missingTools.length === 0) return null;
   return {
     what: `lacks ${missingTools.join(', ')}, which the host helper needs`,
-    next: 'Install them (on Debian: coreutils, util-linux, mawk).',
+    next: 'Install them (on Debian: coreutils, util-linux, grep, mawk).',
   };
 }
 

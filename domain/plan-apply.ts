@@ -7,6 +7,7 @@ import { declaredNodes, type DeclaredNode } from './nodes.js';
 import { type AnsweringNode, answering } from './observation.js';
 import { place, type Placement } from './placement.js';
 import type { PlanBody, Refusal, Step } from './plan.js';
+import { profileNotes, profileRefusals, profileSteps } from './plan-profile.js';
 import { planSettings } from './plan-settings.js';
 import type { ClusterSpec } from './spec.js';
 import type { HostSurvey, NodeSurvey } from './survey.js';
@@ -18,6 +19,7 @@ export function planApply(world: ApplyWorld): PlanBody {
   const nodes = declaredNodes(spec).map((node) => ({ node, survey: nodeSurvey(world.surveys, node) }));
   const perHost = spec.hosts.flatMap((host) => [
     ...prepareSteps(world, host.name),
+    ...osSteps(world, host.name),
     ...nodes
       .filter(({ node }) => node.host === host.name)
       .flatMap(({ node, survey }) => nodeSteps(world, node, survey)),
@@ -39,20 +41,29 @@ export function planApply(world: ApplyWorld): PlanBody {
       ...nodes.flatMap(({ node, survey }) => lockedOut(world, node, survey)),
     ],
     drift: changing.drift,
-    notes: [...(forming.steps.length > 0 ? placement.notes : []), ...changing.notes],
+    notes: [
+      ...(forming.steps.length > 0 ? placement.notes : []),
+      ...changing.notes,
+      ...(perHost.length > 0 ? profileNotes(spec, world.surveys) : []),
+    ],
   };
 }
 
 /** Whether clients could get another answer after the step, so that the application's way is tried. Settings are read back one by one. */
 function concernsClients(step: Step): boolean {
   if (step.kind === 'changeSettings') return step.files.some(({ role }) => role === 'acl');
-  return step.kind !== 'prepareHost';
+  return step.kind !== 'prepareHost' && step.kind !== 'applyProfile';
 }
 
 function hostRefusals(spec: ClusterSpec, survey: HostSurvey | undefined): Refusal[] {
   if (survey === undefined) return [];
   const memory = memoryProblems({ spec, host: survey.host, memoryBytes: survey.exam.memoryBytes });
-  return [...examRefusals({ spec, survey }), ...memory];
+  return [...examRefusals({ spec, survey }), ...memory, ...profileRefusals(spec, survey)];
+}
+
+function osSteps(world: ApplyWorld, host: string): Step[] {
+  const survey = hostSurvey(world, host);
+  return survey === undefined ? [] : profileSteps(world.spec, survey);
 }
 
 function prepareSteps(world: ApplyWorld, host: string): Step[] {

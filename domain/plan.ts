@@ -7,6 +7,15 @@ import type { NodeFileRole } from './survey.js';
 export type Step =
   | { readonly kind: 'prepareHost'; readonly id: string; readonly host: string; readonly why: string }
   | {
+      /** Settings of the operating system: kept for the next boot, set, and read back. */
+      readonly kind: 'applyProfile';
+      readonly id: string;
+      readonly host: string;
+      /** All that the host is to keep and to run with, by key. */
+      readonly settings: Readonly<Record<string, string>>;
+      readonly changes: readonly OsChange[];
+    }
+  | {
       readonly kind: 'placeNode';
       readonly id: string;
       readonly host: string;
@@ -47,6 +56,13 @@ export type Step =
       readonly data: 'keep' | 'delete';
     }
   | { readonly kind: 'releaseHost'; readonly id: string; readonly host: string; readonly data: 'keep' | 'delete' };
+
+/** A setting of a host; `from` is `to` where it runs already and only the next boot would not bring it. */
+export interface OsChange {
+  readonly key: string;
+  readonly from: string;
+  readonly to: string;
+}
 
 /** A file of a node that is not on its host as the spec renders it. */
 export interface DifferingFile {
@@ -117,6 +133,8 @@ export function describeStep(step: Step): string {
   switch (step.kind) {
     case 'prepareHost':
       return `prepare host ${step.host} (${step.why})`;
+    case 'applyProfile':
+      return profileWords(step);
     case 'placeNode':
       return `write ${fileWords(step.files)} for ${step.node}`;
     case 'changeSettings':
@@ -136,6 +154,16 @@ export function describeStep(step: Step): string {
     default:
       return step satisfies never;
   }
+}
+
+function profileWords({ host, changes }: Extract<Step, { kind: 'applyProfile' }>): string {
+  const set = changes.filter(({ from, to }) => from !== to).map(({ key, from, to }) => `${key} ${from} -> ${to}`);
+  const kept = changes.filter(({ from, to }) => from === to).map(({ key }) => key);
+  const words = [
+    ...(set.length === 0 ? [] : [`set ${set.join(', ')}`]),
+    ...(kept.length === 0 ? [] : [`write for the next boot: ${kept.join(', ')}`]),
+  ];
+  return `OS profile of ${host}: ${words.join('; ')}`;
 }
 
 function fileWords(files: readonly DifferingFile[]): string {

@@ -10,6 +10,7 @@ export interface ClusterSpec {
   readonly hosts: readonly HostSpec[];
   readonly install: InstallSpec;
   readonly service: ServiceSpec;
+  readonly os: OsSpec;
   readonly redis: RedisSettings;
   readonly persistence: PersistenceSpec;
   readonly users: UsersSpec;
@@ -67,6 +68,14 @@ export type InstallSpec = { readonly method: 'preinstalled'; readonly server: st
 
 /** How a node is kept running. `systemd` and `docker` join this union. */
 export type ServiceSpec = { readonly method: 'process' };
+
+/** What becomes of the hosts' own settings (domain/os-profile.ts). */
+export interface OsSpec {
+  /** `apply` sets and keeps them, `report` says what differs, `off` does not look. */
+  readonly profile: 'apply' | 'report' | 'off';
+  /** What a host does not allow is named and accepted, or refuses the operation. */
+  readonly denied: 'accept' | 'refuse';
+}
 
 export interface RedisSettings {
   readonly maxmemoryBytes: number;

@@ -6,6 +6,8 @@ export interface HostSurvey {
   readonly exam: HostExam;
   readonly record: HostRecord;
   readonly nodes: readonly NodeSurvey[];
+  /** Absent where the spec does not want to know (`os.profile: off`). */
+  readonly os?: OsSurvey;
 }
 
 export interface HostExam {
@@ -27,6 +29,23 @@ export interface HostExam {
   readonly nofileLimit: number;
   /** Tools that the helper needs and the host lacks (`flock`, `sha256sum`, `base64`, `setsid` …). */
   readonly missingTools: readonly string[];
+}
+
+/** The settings of the host's operating system that the profile speaks of (domain/os-profile.ts). */
+export interface OsSurvey {
+  /** What of the kernel's settings is this host's alone: all, those of its network, or none. */
+  readonly own: 'machine' | 'network' | 'nothing';
+  /** Why that is not all, as what the host is; empty where it is all. */
+  readonly sharing: string;
+  /** By the profile's keys; one that the kernel does not know is left out. */
+  readonly settings: Readonly<Record<string, { readonly value: string; readonly writable: boolean }>>;
+  /** What RedisForge's files on the host bring at the next boot. */
+  readonly kept: Readonly<Record<string, string>>;
+  /** Whether such files can be written. */
+  readonly keepable: boolean;
+  readonly swapBytes: number;
+  /** The program that keeps the clock right; `null` where none runs. In a container, where it is the machine's affair, always one. */
+  readonly timeService: string | null;
 }
 
 /** The small file set that each host keeps for its cluster. */

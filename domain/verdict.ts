@@ -33,6 +33,7 @@ export const FINDING_CODES = [
   'ConfigDrift',
   'FormationTuningLeft',
   'DefaultUserOpen',
+  'OsDrift',
 ] as const;
 
 export type FindingCode = (typeof FINDING_CODES)[number];

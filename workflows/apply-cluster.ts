@@ -42,6 +42,10 @@ async function performOnHost(operation: Operation, step: HostStep): Promise<void
     switch (step.kind) {
       case 'prepareHost':
         return change.prepareHost.executeWithOptions({ summary }, [{ spec, host: step.host, token }]);
+      case 'applyProfile':
+        return change.applyProfile.executeWithOptions({ summary }, [
+          { spec, host: step.host, settings: step.settings, token },
+        ]);
       case 'placeNode':
         return change.placeNode.executeWithOptions({ summary }, [
           { spec, host: step.host, port: portOf(step.node), token },

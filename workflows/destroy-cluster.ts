@@ -47,6 +47,7 @@ async function performOnHost(operation: Operation, step: HostStep): Promise<void
         return result;
       }
       case 'prepareHost':
+      case 'applyProfile':
       case 'placeNode':
       case 'startNode':
         throw new Error(`${step.kind} is no step of a destroy`);

@@ -4,6 +4,7 @@ import type { ClusterSpec } from '../../domain/spec.js';
 import type { HostAdapters } from './ask-host.js';
 import { recordIdentities, releaseLease, takeLease } from './lease.js';
 import { type DataChoice, type FileChoice, placeNode, prepareHost, releaseHost, removeNode } from './nodes.js';
+import { applyProfile, type ProfileChoice } from './profile.js';
 import { readJournal, readLog } from './reading.js';
 import { startNode, stopNode } from './service.js';
 import { surveyHost } from './survey.js';
@@ -21,6 +22,7 @@ export function createHostActivities(deps: HostDeps) {
     recordIdentities: (step: HostStep & { readonly identities: Readonly<Record<string, string>> }) =>
       recordIdentities(deps, step),
     prepareHost: (step: HostStep) => prepareHost(deps, step),
+    applyProfile: (step: HostStep & ProfileChoice) => applyProfile(deps, step),
     placeNode: (step: NodeStep & FileChoice) => placeNode(deps, step),
     startNode: (step: NodeStep) => startNode(deps, step),
     stopNode: (step: NodeStep) => stopNode(deps, step),

@@ -17,6 +17,7 @@ const PARTS = [
   'ensure',
   'units',
   'ports',
+  'profile',
   'nodes',
   'jobs',
   'looking',

@@ -5,6 +5,7 @@ import type { HostExam, HostSurvey, NodeFileRole, NodeSurvey, ServiceState } fro
 import { type Answer, parseAnswer } from './answer.js';
 import { askHost, type HostAdapters, hostOf } from './ask-host.js';
 import { installMethod } from './install.js';
+import { parseProfile } from './profile.js';
 import { parseRecord } from './record.js';
 
 /** When the question left and the answer came, epoch milliseconds of this machine. */
@@ -32,6 +33,7 @@ export async function surveyHost(
       `server=${installMethod(spec).examined}`,
       `address=${host.address}`,
       `nofile=${spec.redis.nofile}`,
+      `profile=${spec.os.profile}`,
       ...host.nodes.map(({ port }) => `${port}`),
     ],
   });
@@ -43,6 +45,7 @@ export async function surveyHost(
     exam: parseExam(answer, times),
     record: parseRecord(answer),
     nodes: host.nodes.map(({ port }) => parseNode(answer, host, port)),
+    ...(spec.os.profile === 'off' ? {} : { os: parseProfile(answer) }),
   };
 }
 

@@ -12,6 +12,7 @@ export function specOf(change: Partial<ClusterSpec> = {}): ClusterSpec {
     hosts: [1, 2, 3, 4, 5, 6].map((n) => hostOf(`h${n}`, { zone: `z${((n - 1) % 3) + 1}`, address: `10.0.0.${n}` })),
     install: { method: 'preinstalled', server: '/usr/bin/redis-server' },
     service: { method: 'process' },
+    os: { profile: 'report', denied: 'accept' },
     redis: {
       maxmemoryBytes: 256 * 2 ** 20,
       maxmemoryPolicy: 'noeviction',

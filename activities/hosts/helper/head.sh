@@ -14,7 +14,7 @@ set -eu
 umask 077
 
 TAB=$(printf '\t')
-TOOLS='flock sha256sum base64 setsid sync mktemp mv rm mkdir chmod stat date awk df ls tail sleep uname'
+TOOLS='flock sha256sum base64 setsid sync mktemp mv rm mkdir chmod stat date awk df ls tail sleep uname grep tr readlink'
 
 # Exit codes besides 0 (done) and 1 (failed); activities/hosts/refusals.ts knows the same numbers.
 USAGE=2
@@ -39,8 +39,8 @@ usage: redisforge-host [--root DIR] [TOKEN] VERB ...
 
 Looking
   show                         the record of this host and its nodes
-  survey server=PROGRAM address=IP nofile=N [PORT ...]
-                               the same, with an exam of the machine before it
+  survey server=PROGRAM address=IP nofile=N [profile=off|report|apply] [PORT ...]
+                               the same, with an exam of the machine before it, and its settings where they are wanted
   node status PORT             absent, running PID, stopped, or exited CODE TIME
   node log PORT [LINES]        the end of a node's log
   job status NAME              its state and the end of its output
@@ -55,6 +55,8 @@ Changing
 * ensure                       folders and files from instructions on stdin, one a line, ended by a line `end`:
                                  folder MODE PATH
                                  file MODE SHA256 PATH BASE64         (PATH is below the root)
+* profile KEY=VALUE ...        keep these settings of the operating system for the next boot, set them now, read them back;
+                               in a container only those that are its own, on a host of a lab none
 * node start PORT ADDRESS NOFILE WAIT_MS
                                start it where it does not run, wait until it listens on its port and its bus port
 * node stop PORT WAIT_MS       SIGTERM, then wait; never SIGKILL

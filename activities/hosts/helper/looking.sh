@@ -1,16 +1,18 @@
 survey() {
-  server='' address='' nofile=0
+  server='' address='' nofile=0 profile=off
   while [ $# -gt 0 ]; do
     case $1 in
       server=*) server=${1#*=} ;;
       address=*) address=${1#*=} ;;
       nofile=*) nofile=${1#*=} ;;
+      profile=*) profile=${1#*=} ;;
       *) break ;;
     esac
     shift
   done
   say_exam
   say_record
+  [ "$profile" = off ] || say_profile
   say_nodes "$address" "$@"
   say end
 }

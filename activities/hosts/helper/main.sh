@@ -78,6 +78,7 @@ main() {
     lease:[1-9]*) lease "$@" ;;
     identities:[1-9]*) identities "$@" ;;
     ensure:0) ensure ;;
+    profile:[1-9]*) profile "$@" ;;
     node:[1-9]*) node "$@" ;;
     job:[1-9]*) job "$@" ;;
     host:2)

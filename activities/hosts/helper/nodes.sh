@@ -118,6 +118,7 @@ host_release() {
     effect host.released 'record kept'
     return
   fi
+  forget_profile
   effect host.released 'nothing kept'
   rm -rf "${root:?}/jobs" "$root/nodes" "$record" "${root:?}/bin"
   rmdir "$root" 2>/dev/null || :

@@ -23,12 +23,14 @@ export interface HelperHost {
   remove(): Promise<void>;
 }
 
-export async function helperHost(): Promise<HelperHost> {
+/** `machine`: a folder that stands for the whole machine outside of the root, so that no test ever changes the real one. */
+export async function helperHost({ machine }: { machine?: string } = {}): Promise<HelperHost> {
   const root = await mkdtemp(join(tmpdir(), 'redisforge-helper-'));
   const program = join(root, 'bin', 'redisforge-host');
   await mkdir(join(root, 'bin'));
-  await writeFile(program, hostHelper().text, { mode: 0o700 });
-  const run = (words: readonly string[], stdin = '') => runProgram('sh', [program, ...words], stdin);
+  await writeFile(program, onMachine(machine), { mode: 0o700 });
+  const path = machine === undefined ? {} : { PATH: `${machine}/bin:${process.env['PATH'] ?? ''}` };
+  const run = (words: readonly string[], stdin = '') => runProgram('sh', [program, ...words], { stdin, env: path });
   const read = (path: string) => readFile(join(root, path), 'utf8');
   return {
     root,
@@ -38,8 +40,8 @@ export async function helperHost(): Promise<HelperHost> {
     journal: async () => fields(await read('record/journal')),
     remove: async () => {
       // A supervisor may still be noting how its process ended.
-      await until('nothing runs there', async () => (await runProgram('pgrep', ['-f', root], '')).code === 1);
-      await rm(root, { recursive: true });
+      await until('nothing runs there', async () => (await runProgram('pgrep', ['-f', root], {})).code === 1);
+      await rm(root, { recursive: true, force: true });
     },
   };
 }
@@ -69,9 +71,23 @@ function fields(text: string): string[][] {
     .map((line) => line.split('\t'));
 }
 
-function runProgram(program: string, argv: readonly string[], stdin: string): Promise<Ran> {
+/** The helper's text, with its one line that says where the machine is. */
+function onMachine(machine: string | undefined): string {
+  const { text } = hostHelper();
+  if (machine === undefined) return text;
+  const there = text.replace("\nMACHINE=''\n", `\nMACHINE='${machine}'\n`);
+  if (there === text) throw new Error('the helper does not say where the machine is');
+  return there;
+}
+
+interface RunOptions {
+  readonly stdin?: string;
+  readonly env?: NodeJS.ProcessEnv;
+}
+
+function runProgram(program: string, argv: readonly string[], { stdin = '', env }: RunOptions): Promise<Ran> {
   return new Promise((resolve, reject) => {
-    const child = spawn(program, argv, { stdio: ['pipe', 'pipe', 'pipe'] });
+    const child = spawn(program, argv, { stdio: ['pipe', 'pipe', 'pipe'], env: { ...process.env, ...env } });
     let [stdout, stderr] = ['', ''];
     child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));
     child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
