@@ -1,0 +1,322 @@
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import {
+  Client,
+  Connection,
+  WorkflowFailedError,
+  type WorkflowHandleWithFirstExecutionRunId,
+} from '@temporalio/client';
+import { operationWorkflowId } from '../../domain/ids.js';
+import type { OperationReport } from '../../domain/operation.js';
+import { hostProcesses } from '../../lab/host-processes.js';
+import { canListen } from '../../lab/ports.js';
+import { findTemporalCli, projectToolsDir } from '../../lab/temporal-cli.js';
+import { startTemporalServer, type TemporalServer } from '../../lab/temporal-server.js';
+import { openStage, type Stage } from '../support/e2e.js';
+import { until } from '../support/until.js';
+import { type Gate, GatedWorker } from './gates.js';
+import type { Calls, Kill } from './kills.js';
+
+/** Two workers, so that one can take over where the other dies; who dies is replaced. */
+const WORKERS = 2;
+/** No operation of the matrix comes near this, however often it is killed. */
+const RUN_DEADLINE_MS = 180_000;
+
+/** A kill that was done. */
+export interface Struck {
+  readonly kill: Kill;
+  /** What was being done by who was killed, at that moment. */
+  readonly live: readonly string[];
+  /** Until the next activity began, milliseconds: what the kill cost at that place. `null` where none began any more. */
+  resumedAfterMs: number | null;
+}
+
+export interface Run {
+  readonly report: OperationReport;
+  readonly tookMs: number;
+  readonly calls: Calls;
+  readonly struck: readonly Struck[];
+}
+
+/** A lab, a Temporal server on a file and two workers: all of them can be killed at any point of an operation, and are started again. */
+export class Arena {
+  readonly #workers = new Set<GatedWorker>();
+  readonly #starting = new Set<Promise<void>>();
+  #run: RunningRun | undefined;
+  #temporalStarts = false;
+  #closed = false;
+  #failure: unknown;
+
+  private constructor(
+    readonly stage: Stage,
+    private readonly dir: string,
+    private temporal: TemporalServer,
+    private readonly restartTemporal: () => Promise<TemporalServer>,
+    private readonly connection: Connection,
+  ) {}
+
+  static async open({ name }: { name: string }): Promise<Arena> {
+    const dir = await mkdtemp(join(tmpdir(), 'redisforge-kill-'));
+    const cli = await findTemporalCli({ env: process.env, toolsDir: projectToolsDir() });
+    const files = { dbFile: join(dir, 'temporal.db'), logFile: join(dir, 'temporal.log') };
+    const port = await quietPort();
+    const start = () => startTemporalServer({ cli, ...files, ui: 'none', lifetime: 'attached', port });
+    const temporal = await start();
+    const stage = await openStage({ temporalAddress: temporal.address, name, hosts: 3, nodesPerHost: 2 });
+    const connection = await Connection.connect({ address: temporal.address });
+    const arena = new Arena(stage, dir, temporal, start, connection);
+    for (let i = 0; i < WORKERS; i++) arena.#replace();
+    await arena.settled();
+    return arena;
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.settled();
+    for (const worker of this.#workers) worker.kill();
+    await Promise.all([...this.#workers].map(({ exited }) => exited));
+    await this.connection.close();
+    await this.stage.close();
+    await this.temporal.stop();
+    await rm(this.dir, { recursive: true, force: true });
+  }
+
+  /** Runs one operation with these kills, to its end. Throws where it does not end in a report. */
+  async operate(argv: readonly string[], kills: readonly Kill[] = []): Promise<Run> {
+    await this.settled();
+    const before = await this.#currentRunId();
+    const run = new RunningRun(kills);
+    this.#run = run;
+    const startedAt = performance.now();
+    try {
+      const { exitCode, stderr } = await this.stage.run(...argv, '--yes', '--detach');
+      // The server may be killed while the CLI says goodbye: the run is there or it is not, whatever the exit code.
+      const runId = await until(`an operation began; the CLI said (${exitCode}): ${stderr}`, async () => {
+        const now = await this.#currentRunId();
+        return now !== before && now;
+      });
+      const report = await this.#result(runId);
+      return { report, tookMs: Math.round(performance.now() - startedAt), calls: run.calls, struck: run.struck };
+    } finally {
+      this.#run = undefined;
+      if (this.#failure !== undefined) throw this.#failure;
+    }
+  }
+
+  /** Until everybody who was killed has been replaced. */
+  async settled(): Promise<void> {
+    while (this.#starting.size > 0) await Promise.all(this.#starting);
+    if (this.#failure !== undefined) throw this.#failure;
+  }
+
+  #handle(runId?: string): WorkflowHandleWithFirstExecutionRunId | ReturnType<Client['workflow']['getHandle']> {
+    return new Client({ connection: this.connection }).workflow.getHandle(
+      operationWorkflowId(this.stage.spec.name),
+      runId,
+    );
+  }
+
+  async #currentRunId(): Promise<string> {
+    try {
+      return (await this.#handle().describe()).runId;
+    } catch {
+      return '';
+    }
+  }
+
+  /** The server is killed now and then: whoever asks has to ask again. */
+  #result(runId: string): Promise<OperationReport> {
+    return until(
+      'the operation ended',
+      async () => {
+        try {
+          return { ended: (await this.#handle(runId).result()) as OperationReport };
+        } catch (error) {
+          if (error instanceof WorkflowFailedError) return { failed: error };
+          throw error;
+        }
+      },
+      RUN_DEADLINE_MS,
+    ).then((outcome) => {
+      if ('failed' in outcome) throw outcome.failed;
+      return outcome.ended;
+    });
+  }
+
+  #onGate = (worker: GatedWorker, gate: Gate): void => {
+    const due = this.#run?.due(gate);
+    if (due === undefined) worker.pass(gate);
+    else this.#strikeAt(due, worker, gate).catch((error: unknown) => (this.#failure ??= error));
+  };
+
+  async #strikeAt(kill: Kill, worker: GatedWorker, gate: Gate): Promise<void> {
+    const run = this.#run;
+    if (run === undefined) return;
+    switch (kill.moment) {
+      case 'before':
+      case 'after':
+        await this.#strike(kill, worker, run);
+        if (!worker.ended) worker.pass(gate);
+        return;
+      case 'reported':
+        worker.pass(gate);
+        await until('the activity was reported', () => this.#isReported(gate), RUN_DEADLINE_MS);
+        return this.#strike(kill, worker, run, [`${gate.activity}, reported`]);
+      default:
+        worker.pass(gate);
+        setTimeout(() => {
+          if (worker.live.has(gate.activityId)) {
+            this.#strike(kill, worker, run).catch((error: unknown) => (this.#failure ??= error));
+          } else run.hitNext(kill);
+        }, kill.moment.afterMs);
+    }
+  }
+
+  /** Killing is at once; only cutting connections has to look for them first. */
+  async #strike(kill: Kill, worker: GatedWorker, run: RunningRun, reported: readonly string[] = []): Promise<void> {
+    if (kill.victim === 'temporal' && this.#temporalStarts) return run.hitNext(kill);
+    const victims = kill.victim === 'worker' ? [worker] : [...this.#workers];
+    const live = [...reported, ...victims.flatMap((victim) => [...victim.live.values()])];
+    switch (kill.victim) {
+      case 'worker':
+      case 'both workers':
+        for (const victim of victims) this.#kill(victim);
+        break;
+      case 'temporal':
+        process.kill(this.temporal.pid, 'SIGKILL');
+        this.#track(this.#startTemporalAgain());
+        break;
+      case 'ssh':
+        await this.#cutConnections();
+        break;
+      default:
+        kill.victim satisfies never;
+    }
+    run.note({ kill, live, resumedAfterMs: null });
+  }
+
+  #kill(worker: GatedWorker): void {
+    if (worker.ended || !this.#workers.delete(worker)) return;
+    worker.kill();
+    this.#replace();
+  }
+
+  #replace(): void {
+    const env: NodeJS.ProcessEnv = {
+      ...process.env,
+      TEMPORAL_ADDRESS: this.temporal.address,
+      REDISFORGE_ACTOR: 'tester@stage',
+      NO_COLOR: '1',
+    };
+    const starting = async () => {
+      const worker = await until('a worker starts', () => GatedWorker.start(env, this.#onGate), RUN_DEADLINE_MS);
+      this.#workers.add(worker);
+      if (this.#closed) worker.kill();
+    };
+    this.#track(starting());
+  }
+
+  async #startTemporalAgain(): Promise<void> {
+    this.#temporalStarts = true;
+    await this.temporal.stop();
+    this.temporal = await until('Temporal starts again', this.restartTemporal, RUN_DEADLINE_MS);
+    this.#temporalStarts = false;
+  }
+
+  #track(work: Promise<void>): void {
+    const tracked = work
+      .catch((error: unknown) => {
+        this.#failure ??= error;
+      })
+      .finally(() => this.#starting.delete(tracked));
+    this.#starting.add(tracked);
+  }
+
+  /** Kills the server side of every connection; the listening sshd and what runs on the host stay. */
+  async #cutConnections(): Promise<void> {
+    const processes = (await Promise.all(this.stage.lab.hosts.map(({ home }) => hostProcesses(home)))).flat();
+    for (const { pid } of processes) {
+      const title = await readFile(`/proc/${pid}/cmdline`, 'latin1').catch(() => '');
+      if (!title.startsWith('sshd: ') || title.includes('[listener]')) continue;
+      try {
+        process.kill(pid, 'SIGKILL');
+      } catch {
+        // It has just ended by itself.
+      }
+    }
+  }
+
+  async #isReported({ activityId }: Gate): Promise<boolean> {
+    const { events } = await this.#handle().fetchHistory();
+    const scheduled = events?.find(
+      ({ activityTaskScheduledEventAttributes: a }) => a?.activityId === activityId,
+    )?.eventId;
+    return (
+      events?.some(
+        ({ activityTaskCompletedEventAttributes: a }) =>
+          a?.scheduledEventId !== undefined && String(a?.scheduledEventId) === String(scheduled),
+      ) ?? false
+    );
+  }
+}
+
+/**
+ * Below the ports that the kernel gives to clients: while the server is dead they try its port again and again, and would one time get that very
+ * port for themselves.
+ */
+async function quietPort(): Promise<number> {
+  for (let port = 21_000 + (process.pid % 5_000); ; port++) if (await canListen('127.0.0.1', port)) return port;
+}
+
+/** What goes on in one operation: calls are counted, and kills come due. */
+class RunningRun {
+  readonly struck: Struck[] = [];
+  readonly #begun = new Map<string, number>();
+  readonly #done = new Map<string, number>();
+  readonly #times = new Map<Struck, number>();
+  readonly #pending: Set<Kill>;
+  readonly #next: Kill[] = [];
+
+  constructor(kills: readonly Kill[]) {
+    this.#pending = new Set(kills);
+  }
+
+  get calls(): Calls {
+    return Object.fromEntries(this.#begun);
+  }
+
+  /** The kill that is due at this gate. */
+  due({ moment, activity }: Gate): Kill | undefined {
+    if (moment === 'failed') return undefined;
+    const counts = moment === 'before' ? this.#begun : this.#done;
+    const call = (counts.get(activity) ?? 0) + 1;
+    counts.set(activity, call);
+    if (moment === 'before') this.#resumed();
+    const postponed = moment === 'before' ? this.#next.shift() : undefined;
+    if (postponed !== undefined) return { ...postponed, moment: 'before', activity, call };
+    for (const kill of this.#pending) {
+      if (kill.activity !== activity || kill.call !== call) continue;
+      if ((moment === 'after') !== (kill.moment === 'after' || kill.moment === 'reported')) continue;
+      this.#pending.delete(kill);
+      return kill;
+    }
+    return undefined;
+  }
+
+  /** It came too late for the activity that it was meant for: the next one is hit. */
+  hitNext(kill: Kill): void {
+    this.#next.push(kill);
+  }
+
+  note(struck: Struck): void {
+    this.struck.push(struck);
+    this.#times.set(struck, performance.now());
+  }
+
+  #resumed(): void {
+    for (const struck of this.struck) {
+      struck.resumedAfterMs ??= Math.round(performance.now() - (this.#times.get(struck) ?? 0));
+    }
+  }
+}

@@ -1,0 +1,60 @@
+import type { Chance } from './chance.js';
+
+/** Who is killed: the worker that is at it, both workers at once, the Temporal server, or every SSH connection to the hosts. */
+export type Victim = 'worker' | 'both workers' | 'temporal' | 'ssh';
+
+/**
+ * Before the effect; after it and before the report; after the report was kept by the server; or so many milliseconds after the activity began,
+ * whatever it is doing then.
+ */
+export type Moment = 'before' | 'after' | 'reported' | { readonly afterMs: number };
+
+/** A kill at the n-th call of an activity in one operation, counted over all workers and attempts, from 1. */
+export interface Kill {
+  readonly victim: Victim;
+  readonly activity: string;
+  readonly call: number;
+  readonly moment: Moment;
+}
+
+/** How often an undisturbed run of the operation calls each activity: every one of these calls can be hit in a disturbed run, too. */
+export type Calls = Readonly<Record<string, number>>;
+
+/** Most die at a failpoint; commands on hosts last some ten milliseconds, so a delay of up to 120 hits them in the middle. */
+const MOMENTS = ['before', 'before', 'after', 'after', 'reported', 'during', 'during'] as const;
+const LONGEST_DELAY_MS = 120;
+const VICTIMS: readonly Victim[] = [
+  'worker',
+  'worker',
+  'worker',
+  'worker',
+  'worker',
+  'both workers',
+  'temporal',
+  'ssh',
+];
+
+/** Draws kills for one run, no two at the same call of the same activity. */
+export function drawKills({ chance, calls, count }: { chance: Chance; calls: Calls; count: number }): Kill[] {
+  const points = Object.entries(calls).flatMap(([activity, times]) =>
+    Array.from({ length: times }, (_, i) => ({ activity, call: i + 1 })),
+  );
+  const kills: Kill[] = [];
+  while (kills.length < Math.min(count, points.length)) {
+    const point = chance.pick(points);
+    if (kills.some(({ activity, call }) => activity === point.activity && call === point.call)) continue;
+    kills.push({ ...point, victim: chance.pick(VICTIMS), moment: drawMoment(chance) });
+  }
+  return kills;
+}
+
+function drawMoment(chance: Chance): Moment {
+  const drawn = chance.pick(MOMENTS);
+  return drawn === 'during' ? { afterMs: 1 + chance.below(LONGEST_DELAY_MS) } : drawn;
+}
+
+/** `worker, after startNode #2`. */
+export function killWords({ victim, activity, call, moment }: Kill): string {
+  const when = typeof moment === 'string' ? moment : `${moment.afterMs} ms into`;
+  return `${victim}, ${when} ${activity} #${call}`;
+}
