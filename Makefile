@@ -1,4 +1,4 @@
-.PHONY: help setup build demo demo-down test check bench clean
+.PHONY: help setup build demo demo-down test test-kill check bench clean
 
 help: ## what can be made (default)
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | while IFS='|' read -r target text; do printf '%-18s %s\n' "$$target" "$$text"; done
@@ -17,6 +17,11 @@ demo-down: ## take all of the demo away
 
 test: build ## all checks and tests
 	@scripts/test.sh
+
+KILLS ?= 200
+SEED ?=
+test-kill: build ## kill workers, Temporal and SSH connections 200 times in live steps (KILLS=N SEED=N)
+	@node_modules/.bin/tsx test/kill/run.ts --kills $(KILLS) $(if $(SEED),--seed $(SEED))
 
 check: build ## types, lint, format, walls and unused code only
 	@scripts/test.sh --checks-only

@@ -2,6 +2,7 @@ import type { Context as ActivityContext } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
 import type { ActivityExecuteInput, ActivityInterceptorsFactory } from '@temporalio/worker';
 import { FAILURES, ForgeError } from '../domain/errors.js';
+import { READ_TRIES, READS } from '../domain/reads.js';
 
 /** The seam around every activity, in the order in which they wrap it. */
 export const activityInterceptors: readonly ActivityInterceptorsFactory[] = [namedFailures, heartbeats, attemptInToken];
@@ -20,13 +21,17 @@ function namedFailures(context: ActivityContext): ReturnType<ActivityInterceptor
           throw ApplicationFailure.create({
             message: error.message,
             type: error.type,
-            nonRetryable: !retry,
+            nonRetryable: !retry || isLastTry(context.info),
             details: [error.text],
           });
         }
       },
     },
   };
+}
+
+function isLastTry({ activityType, attempt }: ActivityContext['info']): boolean {
+  return READS.some((read) => read === activityType) && attempt >= READ_TRIES;
 }
 
 /**

@@ -1,5 +1,6 @@
 import { proxyActivities } from '@temporalio/workflow';
 import type { Activities } from '../activities/index.js';
+import type { Read } from '../domain/reads.js';
 import type { Timings } from '../domain/spec.js';
 
 /**
@@ -9,11 +10,11 @@ import type { Timings } from '../domain/spec.js';
 export function activitiesFor(timings: Timings) {
   const heartbeatTimeout = timings.heartbeatMs;
   return {
-    /** Reads. A host that is down is said after the second try: a person waits for the answer. */
-    read: proxyActivities<Activities>({
+    /** Reads, see domain/reads.ts; the worker's interceptor sees to it that a host which is down is not asked so often. */
+    read: proxyActivities<Pick<Activities, Read>>({
       startToCloseTimeout: timings.sshConnectMs + timings.commandMs,
       heartbeatTimeout,
-      retry: { initialInterval: 250, maximumAttempts: 2 },
+      retry: { initialInterval: 250, maximumInterval: 1_000, maximumAttempts: 10 },
     }),
     /** Changes on one host. They are asked again over a short outage of the host: ten tries, the later ones ten seconds apart. */
     change: proxyActivities<Activities>({

@@ -38,6 +38,17 @@ describe('a failure that leaves an activity', () => {
     });
   });
 
+  it('of a read is final at the second try, and of a change not: a person waits for the first, an outage may pass for the second', async () => {
+    const finalAt = async (info: Partial<Info>) => {
+      const { environment } = surroundings(info);
+      const down = () => Promise.reject(new ForgeError('HostUnreachable', TEXT));
+      return environment.run(down).catch((reason: unknown) => reason);
+    };
+    expect(await finalAt({ activityType: 'surveyHost', attempt: 1 })).toMatchObject({ nonRetryable: false });
+    expect(await finalAt({ activityType: 'surveyHost', attempt: 2 })).toMatchObject({ nonRetryable: true });
+    expect(await finalAt({ activityType: 'startNode', attempt: 2 })).toMatchObject({ nonRetryable: false });
+  });
+
   it('leaves its cause behind: whose words those are, and what is in them, nobody knows', async () => {
     const failure = await failureOf(new ForgeError('HostAuthFailed', TEXT, { cause: new Error('s3cret') }));
     expect(failure).toMatchObject({ cause: undefined });

@@ -43,6 +43,8 @@ export interface Run {
 export class Arena {
   readonly #workers = new Set<GatedWorker>();
   readonly #starting = new Set<Promise<void>>();
+  /** How often each activity had its effect since the arena was opened. */
+  readonly effects = new Map<string, number>();
   #run: RunningRun | undefined;
   #temporalStarts = false;
   #closed = false;
@@ -100,14 +102,19 @@ export class Arena {
       return { report, tookMs: Math.round(performance.now() - startedAt), calls: run.calls, struck: run.struck };
     } finally {
       this.#run = undefined;
-      if (this.#failure !== undefined) throw this.#failure;
+      this.#throwFailure();
     }
+  }
+
+  /** What went wrong where nobody waited for it. */
+  #throwFailure(): void {
+    if (this.#failure !== undefined) throw new Error('the matrix itself failed', { cause: this.#failure });
   }
 
   /** Until everybody who was killed has been replaced. */
   async settled(): Promise<void> {
     while (this.#starting.size > 0) await Promise.all(this.#starting);
-    if (this.#failure !== undefined) throw this.#failure;
+    this.#throwFailure();
   }
 
   #handle(runId?: string): WorkflowHandleWithFirstExecutionRunId | ReturnType<Client['workflow']['getHandle']> {
@@ -145,6 +152,8 @@ export class Arena {
   }
 
   #onGate = (worker: GatedWorker, gate: Gate): void => {
+    const { activity, moment } = gate;
+    if (moment === 'after') this.effects.set(activity, (this.effects.get(activity) ?? 0) + 1);
     const due = this.#run?.due(gate);
     if (due === undefined) worker.pass(gate);
     else this.#strikeAt(due, worker, gate).catch((error: unknown) => (this.#failure ??= error));

@@ -19,7 +19,7 @@ export interface MatrixOperation {
 export const OPERATIONS: readonly MatrixOperation[] = [
   {
     name: 'apply: six nodes on three bare hosts',
-    argv: async ({ specFile }) => ['apply', '-f', specFile],
+    argv: ({ specFile }) => Promise.resolve(['apply', '-f', specFile]),
   },
   {
     name: 'apply: changed settings and users of six running nodes',
@@ -32,7 +32,7 @@ export const OPERATIONS: readonly MatrixOperation[] = [
   },
   {
     name: 'destroy, data and all',
-    argv: async ({ specFile, spec }) => ['destroy', '-f', specFile, '--confirm', spec.name, '--delete-data'],
+    argv: ({ specFile, spec }) => Promise.resolve(['destroy', '-f', specFile, '--confirm', spec.name, '--delete-data']),
   },
 ];
 
