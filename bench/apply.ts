@@ -1,36 +1,40 @@
 /**
- * Side by side in one run, alternating: `redis-cli --cluster create` alone, on six nodes that run already, against `redisforge apply` from six bare
- * hosts (exam, helper, files, start, formation over SSH and Temporal, the CLI's own start included), until the cluster takes writes. The time of the
- * proof is shown apart, and so is a second apply with nothing to do.
+ * Side by side in one run, alternating, on like labs of bare hosts: a plain shell script (parallel ssh, `redis-cli --cluster create`) against `redisforge apply`
+ * (exam, helper, files, start, formation; SSH, Temporal and the CLI's own start included), until the cluster takes writes. The time of the proof is shown
+ * apart, and so is a second apply with nothing to do. Then how ours grows with the number of hosts.
  *
  *   npx tsx bench/apply.ts [rounds]
  */
 import { createSecretResolver } from '../config/secrets.js';
-import { openStage } from '../test/support/e2e.js';
+import { openStage, type Stage } from '../test/support/e2e.js';
 import { startTestTemporal } from '../test/support/temporal.js';
-import { timeRedisCli, UPTIME_MS, withRunningNodes } from './support/redis-cli.js';
+import { timeByHand } from './support/by-hand.js';
 import { median, ratio, writeResult } from './support/result.js';
 import { type Times, watchForming } from './support/watch.js';
 
+/** Both sides. */
+const COMPARED = [6, 12];
+/** Ours alone, once each. */
+const GROWTH = [6, 12, 18, 24, 30];
+const NODE_TIMEOUT_MS = 5000;
+
 interface Applied extends Times {
-  /** Until the CLI said done and proven. */
-  readonly provenMs: number;
+  /** From taking writes until the CLI said done and proven. */
+  readonly proofMs: number;
   readonly secondApplyMs: number;
 }
 
-async function timeApply(temporalAddress: string): Promise<Applied> {
-  const stage = await openStage({ temporalAddress, name: 'bench', nodeTimeoutMs: 5000 });
-  try {
-    await stage.startWorker();
-    const secrets = createSecretResolver({ env: {}, machine: 'the bench' });
-    const [times, provenMs] = await Promise.all([
-      watchForming({ spec: stage.spec, secrets }),
-      timed(() => stage.apply()),
-    ]);
-    return { ...times, provenMs, secondApplyMs: await timed(() => stage.apply()) };
-  } finally {
-    await stage.close();
-  }
+async function timeApply(stage: Stage): Promise<Applied> {
+  const worker = await stage.startWorker();
+  const secrets = createSecretResolver({ env: {}, machine: 'the bench' });
+  const [times, provenMs] = await Promise.all([
+    watchForming({ spec: stage.spec, secrets }),
+    timed(() => stage.apply()),
+  ]);
+  const secondApplyMs = await timed(() => stage.apply());
+  worker.kill('SIGTERM');
+  await worker.exited;
+  return { ...times, proofMs: provenMs - times.writableMs, secondApplyMs };
 }
 
 async function timed(work: () => Promise<{ exitCode: number | null; stderr: string }>): Promise<number> {
@@ -40,43 +44,71 @@ async function timed(work: () => Promise<{ exitCode: number | null; stderr: stri
   return performance.now() - startedAt;
 }
 
-const rounds = Number(process.argv[2] ?? 3);
-const theirs: number[] = [];
-const ours: Applied[] = [];
-const temporal = await startTestTemporal();
-try {
-  for (let i = 1; i <= rounds; i += 1) {
-    const their = (await withRunningNodes(timeRedisCli)).writableMs;
-    const our = await timeApply(temporal.address);
-    theirs.push(their);
-    ours.push(our);
-    console.log(`round ${i}: redis-cli --cluster create ${ms(their)}; apply from bare hosts ${line(our)}`);
+async function onBareHosts<T>(hosts: number, use: (stage: Stage) => Promise<T>): Promise<T> {
+  const stage = await openStage({
+    temporalAddress: temporal.address,
+    name: 'bench',
+    hosts,
+    nodeTimeoutMs: NODE_TIMEOUT_MS,
+  });
+  try {
+    return await use(stage);
+  } finally {
+    await stage.close();
   }
-} finally {
-  await temporal.stop();
 }
-const create = median(theirs);
-const apply: Applied = {
-  writableMs: median(ours.map(({ writableMs }) => writableMs)),
-  inSyncMs: median(ours.map(({ inSyncMs }) => inSyncMs)),
-  provenMs: median(ours.map(({ provenMs }) => provenMs)),
-  secondApplyMs: median(ours.map(({ secondApplyMs }) => secondApplyMs)),
-};
-console.log(`median:  redis-cli --cluster create ${ms(create)}; apply from bare hosts ${line(apply)}`);
-console.log(`ratio:   ${ratio(create, apply.writableMs)}x until it takes writes, everything from bare hosts included`);
-writeResult('apply', {
-  rounds,
-  uptimeMs: UPTIME_MS,
-  nodeTimeoutMs: 5000,
-  redisCliCreate: { medianWritableMs: create, rounds: theirs.map(Math.round) },
-  apply: { median: apply, rounds: ours },
-  ratioWritable: ratio(create, apply.writableMs),
-});
 
-function line({ writableMs, inSyncMs, provenMs, secondApplyMs }: Applied): string {
-  return `takes writes after ${ms(writableMs)}, in sync after ${ms(inSyncMs)}, proven after ${ms(provenMs)}; again, nothing to do: ${ms(secondApplyMs)}`;
+async function compare(hosts: number) {
+  const byHand: Times[] = [];
+  const applied: Applied[] = [];
+  for (let i = 1; i <= rounds; i += 1) {
+    const their = await onBareHosts(hosts, timeByHand);
+    const our = await onBareHosts(hosts, timeApply);
+    byHand.push(their);
+    applied.push(our);
+    console.log(`${hosts} hosts, round ${i}: script ${ms(their.writableMs)}; apply ${line(our)}`);
+  }
+  const script = median(byHand.map(({ writableMs }) => writableMs));
+  const apply = middle(applied);
+  const ratioWritable = ratio(script, apply.writableMs);
+  console.log(`${hosts} hosts, median:  script ${ms(script)}; apply ${line(apply)}: ${ratioWritable}x`);
+  return {
+    hosts,
+    script: { medianWritableMs: script, rounds: byHand },
+    apply: { median: apply, rounds: applied },
+    ratioWritable,
+  };
+}
+
+function middle(applied: readonly Applied[]): Applied {
+  return {
+    writableMs: median(applied.map(({ writableMs }) => writableMs)),
+    inSyncMs: median(applied.map(({ inSyncMs }) => inSyncMs)),
+    proofMs: median(applied.map(({ proofMs }) => proofMs)),
+    secondApplyMs: median(applied.map(({ secondApplyMs }) => secondApplyMs)),
+  };
+}
+
+function line({ writableMs, inSyncMs, proofMs, secondApplyMs }: Applied): string {
+  return `takes writes after ${ms(writableMs)}, in sync after ${ms(inSyncMs)}, then ${ms(proofMs)} until proven; again, nothing to do: ${ms(secondApplyMs)}`;
 }
 
 function ms(value: number): string {
   return `${Math.round(value)} ms`;
+}
+
+const rounds = Number(process.argv[2] ?? 3);
+const temporal = await startTestTemporal();
+try {
+  const compared = [];
+  for (const hosts of COMPARED) compared.push(await compare(hosts));
+  const growth = [];
+  for (const hosts of GROWTH) {
+    const applied = await onBareHosts(hosts, timeApply);
+    growth.push({ hosts, ...applied });
+    console.log(`${hosts} hosts: apply ${line(applied)}`);
+  }
+  writeResult('apply', { rounds, nodeTimeoutMs: NODE_TIMEOUT_MS, compared, growth });
+} finally {
+  await temporal.stop();
 }
