@@ -1,4 +1,4 @@
-.PHONY: help setup build demo demo-down test test-kill check bench clean
+.PHONY: help setup build lab-image demo demo-down test test-kill check bench clean
 
 help: ## what can be made (default)
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | while IFS='|' read -r target text; do printf '%-18s %s\n' "$$target" "$$text"; done
@@ -8,6 +8,9 @@ setup: ## install what this machine lacks; asks first, unless CI=true or YES=1
 
 build: setup ## compile to dist/ and bundle the workflows
 	@scripts/build.sh
+
+lab-image: ## the image of the lab's container hosts; needs docker, and root where no base image can be pulled
+	@scripts/lab-image.sh
 
 demo: build ## six hosts on this machine, and a Redis Cluster on them as a durable operation
 	@scripts/demo.sh

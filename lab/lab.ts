@@ -2,11 +2,13 @@ import { randomUUID } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { ForgeError } from '../domain/errors.js';
-import type { HostState, LabDriver, LabHost, LabShape } from './driver.js';
+import type { HostState, LabDriver, LabDriverName, LabHost, LabShape } from './driver.js';
 import { holdsForeignFiles, type LabRecord, readRecord, writeRecord } from './record.js';
 
 export interface Lab {
   readonly dir: string;
+  /** Which driver made its hosts. */
+  readonly driverName: LabDriverName;
   readonly uid: string;
   readonly shape: LabShape;
   readonly hosts: readonly LabHost[];
@@ -31,7 +33,9 @@ function completeShape({ hosts = 6, zones = Math.min(3, hosts), nodesPerHost = 1
 /** Makes the lab in `dir`, or what an interrupted `up` or a reboot left missing of it. `changed` is false where all hosts ran already. */
 export async function labUp({ dir, driver, shape = {} }: LabUpRequest): Promise<Lab & { changed: boolean }> {
   const folder = resolve(dir);
-  const record = (await existingLab(folder, shape)) ?? (await newLab(folder, driver, completeShape(shape)));
+  const there = await existingLab(folder, shape);
+  if (there !== null && there.driver !== driver.name) throw otherDriver(folder, there, driver);
+  const record = there ?? (await newLab(folder, driver, completeShape(shape)));
   let changed = false;
   for (const host of record.hosts) await driver.prepare(host);
   await Promise.all(
@@ -63,8 +67,8 @@ export async function labStatus(lab: Lab, driver: LabDriver): Promise<HostStatus
   return Promise.all(lab.hosts.map(async (host) => ({ ...host, state: await driver.stateOf(host) })));
 }
 
-/** Ends every process of the lab in `dir` and removes the folder. Nothing happens where there is none. */
-export async function labDown({ dir, driver }: { dir: string; driver: LabDriver }): Promise<void> {
+/** Ends all that `drivers` run for the lab in `dir` and removes the folder. Nothing happens where there is none. */
+export async function labDown({ dir, drivers }: { dir: string; drivers: readonly LabDriver[] }): Promise<void> {
   const folder = resolve(dir);
   if (await holdsForeignFiles(folder)) {
     throw new ForgeError('Refused', {
@@ -73,7 +77,7 @@ export async function labDown({ dir, driver }: { dir: string; driver: LabDriver 
       next: "Give the lab's folder with --dir.",
     });
   }
-  await driver.endAll(folder);
+  for (const driver of drivers) await driver.endAll(folder);
   await rm(folder, { recursive: true, force: true });
 }
 
@@ -85,6 +89,14 @@ async function existingLab(dir: string, wanted: Partial<LabShape>): Promise<LabR
   if (asked.hosts === hosts && asked.zones === zones && asked.nodesPerHost === nodesPerHost) return record;
   throw new ForgeError('Refused', {
     what: `The lab in ${dir} has ${hosts} hosts in ${zones} zones with ${nodesPerHost} node(s) each; ${asked.hosts}, ${asked.zones} and ${asked.nodesPerHost} were asked for.`,
+    left: 'The lab is left as it is.',
+    next: `Take it away with \`redisforge lab down --dir ${dir}\` first, or give another folder with --dir.`,
+  });
+}
+
+function otherDriver(dir: string, { driver: made }: LabRecord, { name: asked }: LabDriver): ForgeError {
+  return new ForgeError('Refused', {
+    what: `The lab in ${dir} has hosts made by the driver ${made}; ${asked} was asked for.`,
     left: 'The lab is left as it is.',
     next: `Take it away with \`redisforge lab down --dir ${dir}\` first, or give another folder with --dir.`,
   });
@@ -103,7 +115,7 @@ async function newLab(dir: string, driver: LabDriver, shape: LabShape): Promise<
   const hosts = await driver.plan(dir, shape);
   const record: LabRecord = {
     version: 1,
-    driver: 'process',
+    driver: driver.name,
     uid: randomUUID(),
     shape,
     hosts: hosts.map((host) => ({ ...host, nodePorts: [...host.nodePorts] })),
@@ -144,5 +156,5 @@ const MOST_HOSTS = 254;
 const MOST_NODES = 32;
 
 function labOf(record: LabRecord): Omit<Lab, 'dir'> {
-  return { uid: record.uid, shape: record.shape, hosts: record.hosts };
+  return { driverName: record.driver, uid: record.uid, shape: record.shape, hosts: record.hosts };
 }

@@ -5,6 +5,7 @@ import { chooseAddresses } from './addresses.js';
 import type { HostState, LabDriver, LabHost, LabShape } from './driver.js';
 import { hostFiles, labPaths } from './folder.js';
 import { allEnded, hostProcesses, killAll, signalAll } from './host-processes.js';
+import { findEngine } from './spec.js';
 import { answersSsh, ensureKeyPair, prepareSshd, publicKey, startSshd } from './sshd.js';
 
 /**
@@ -13,6 +14,8 @@ import { answersSsh, ensureKeyPair, prepareSshd, publicKey, startSshd } from './
  */
 export function createProcessDriver({ searchPath }: { searchPath: string }): LabDriver {
   return {
+    name: 'process',
+    engine: () => findEngine(searchPath),
     plan: planHosts,
 
     async prepare(host) {
@@ -32,6 +35,7 @@ export function createProcessDriver({ searchPath }: { searchPath: string }): Lab
     stateOf,
     hostKey: (host) => publicKey(hostFiles(host.home).key),
     endAll: (dir) => killAll(labPaths(dir).hosts),
+    faults: null,
   };
 }
 

@@ -1,6 +1,7 @@
 import { mkdir, open, readdir, readFile, rename } from 'node:fs/promises';
 import { z } from 'zod';
 import { ForgeError } from '../domain/errors.js';
+import { LAB_DRIVERS } from './driver.js';
 import { labPaths } from './folder.js';
 
 const labHost = z.strictObject({
@@ -17,7 +18,7 @@ const labHost = z.strictObject({
 
 const labRecord = z.strictObject({
   version: z.literal(1),
-  driver: z.literal('process'),
+  driver: z.enum(LAB_DRIVERS),
   /** UID of the cluster that the lab's spec declares. */
   uid: z.string(),
   shape: z.strictObject({ hosts: z.int(), zones: z.int(), nodesPerHost: z.int() }),

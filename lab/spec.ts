@@ -4,7 +4,7 @@ import type { SpecDraft } from '../config/schema.js';
 import { makeSecretFile } from '../config/secrets.js';
 import { writeSpec } from '../config/write-spec.js';
 import { ForgeError } from '../domain/errors.js';
-import type { LabDriver, LabShape } from './driver.js';
+import type { LabDriver, LabEngine, LabShape } from './driver.js';
 import { labPaths } from './folder.js';
 import type { Lab } from './lab.js';
 import { requireProgram, runProgram } from './programs.js';
@@ -17,13 +17,6 @@ export interface LabCluster {
   readonly nodeTimeoutMs?: number;
 }
 
-export interface LabEngine {
-  /** Absolute path of redis-server. */
-  readonly server: string;
-  /** `7.0`: the first two parts of what the program says of itself. */
-  readonly version: string;
-}
-
 /** First line of every spec that a lab wrote: such a file may be written over by the next lab. */
 const HEADER = '# Written by `redisforge lab up`, for hosts that end with the lab.';
 
@@ -34,13 +27,18 @@ const LEAST_MASTERS = 3;
 export async function findEngine(searchPath: string): Promise<LabEngine> {
   const server = await requireProgram('redis-server', 'redis-server', searchPath);
   const { stdout } = await runProgram(server, ['--version']);
-  const version = /v=(\d+\.\d+)\./.exec(stdout)?.[1];
-  if (version !== undefined) return { server, version };
+  const version = engineVersion(stdout);
+  if (version !== null) return { server, version };
   throw new ForgeError('Refused', {
     what: `${server} does not say which version it is; \`--version\` printed: ${stdout.trim()}`,
     left: 'Nothing was started.',
     next: 'Install the Debian package redis-server, or run `make setup`.',
   });
+}
+
+/** `7.0` of what `redis-server --version` prints. */
+export function engineVersion(printed: string): string | null {
+  return /v=(\d+\.\d+)\./.exec(printed)?.[1] ?? null;
 }
 
 /** Masters and replicas for a lab's nodes. Refuses numbers that make no cluster. */

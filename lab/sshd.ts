@@ -80,7 +80,8 @@ export function answersSsh(host: LabHost): Promise<boolean> {
   });
 }
 
-async function proveLogin(host: LabHost, searchPath: string): Promise<void> {
+/** Logs in with the lab's key, as any client would. */
+export async function proveLogin(host: LabHost, searchPath: string): Promise<void> {
   const ssh = await requireProgram('ssh', 'openssh-client', searchPath);
   const options = ['BatchMode=yes', 'StrictHostKeyChecking=no', 'UserKnownHostsFile=/dev/null', 'IdentitiesOnly=yes'];
   const argv = [

@@ -4,15 +4,20 @@ import { fileURLToPath } from 'node:url';
 import { ForgeError } from '../domain/errors.js';
 import { isExecutable } from './programs.js';
 
-/** The project's own tool folder: `.tools/bin` beside its package.json, whether this runs from the sources or from dist/. */
-export function projectToolsDir(): string {
+/** The folder of the project's package.json, whether this runs from the sources or from dist/. */
+export function projectDir(): string {
   let folder = dirname(fileURLToPath(import.meta.url));
   while (!existsSync(join(folder, 'package.json'))) {
     const parent = dirname(folder);
     if (parent === folder) throw new Error('no package.json above this file');
     folder = parent;
   }
-  return join(folder, '.tools', 'bin');
+  return folder;
+}
+
+/** The project's own tool folder. */
+export function projectToolsDir(): string {
+  return join(projectDir(), '.tools', 'bin');
 }
 
 export interface TemporalCliSearch {

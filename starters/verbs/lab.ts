@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
-import type { Command } from 'commander';
-import type { LabDriver, LabHost, LabShape } from '../../lab/driver.js';
+import { type Command, Option } from 'commander';
+import { LAB_DRIVERS, type LabDriver, type LabDriverName, type LabHost, type LabShape } from '../../lab/driver.js';
 import type { HostStatus, Lab } from '../../lab/lab.js';
 import { ForgeError } from '../../domain/errors.js';
 import { wholeNumber } from '../arguments.js';
@@ -14,6 +14,7 @@ interface FolderOptions {
 }
 
 interface UpOptions extends FolderOptions {
+  readonly driver?: LabDriverName;
   readonly hosts?: number;
   readonly zones?: number;
   readonly nodesPerHost?: number;
@@ -74,6 +75,12 @@ export const labVerb: Verb = (program, io) => {
   const lab = program.command('lab').description('hosts on this machine, for trying things out: real sshd, real Redis');
   withFolder(lab.command('up'))
     .description('bring up a lab and write its spec; asked again, it brings back what is missing')
+    .addOption(
+      new Option(
+        '--driver <driver>',
+        'how the hosts are made (default: process, or that of the lab that is there)',
+      ).choices(LAB_DRIVERS),
+    )
     .option('--hosts <n>', 'number of hosts (default: 6)', wholeNumber)
     .option('--zones <n>', 'number of zones that the hosts are spread over (default: 3)', wholeNumber)
     .option('--nodes-per-host <n>', 'Redis nodes on each host (default: 1)', wholeNumber)
@@ -105,11 +112,11 @@ function withFolder(command: Command): Command {
 }
 
 async function up(io: CliIo, options: UpOptions): Promise<ExitCode> {
-  const { labStatus, labUp, shapeOf } = await import('../../lab/lab.js');
-  const { clusterShape, findEngine, writeLabSpec } = await import('../../lab/spec.js');
-  const driver = await driverOf(io);
+  const { labStatus, labUp, openLab, shapeOf } = await import('../../lab/lab.js');
+  const { clusterShape, writeLabSpec } = await import('../../lab/spec.js');
   const dir = folderOf(io, options);
-  const engine = await findEngine(io.env['PATH'] ?? '');
+  const driver = await driverOf(io, options.driver ?? (await openLab(dir))?.driverName ?? 'process');
+  const engine = await driver.engine();
   const shape = askedShape(options);
   clusterShape(await shapeOf({ dir, shape }), options.replicas);
   const lab = await labUp({ dir, driver, shape });
@@ -138,7 +145,7 @@ async function up(io: CliIo, options: UpOptions): Promise<ExitCode> {
 async function down(io: CliIo, options: FolderOptions): Promise<ExitCode> {
   const { labDown } = await import('../../lab/lab.js');
   const dir = folderOf(io, options);
-  await labDown({ dir, driver: await driverOf(io) });
+  await labDown({ dir, drivers: await driversFor(io, dir) });
   io.out(options.json === true ? JSON.stringify({ dir, state: 'none', hosts: [] }) : `No lab is left in ${dir}.`);
   return EXIT.done;
 }
@@ -147,7 +154,7 @@ async function status(io: CliIo, options: FolderOptions): Promise<ExitCode> {
   const { labStatus, openLab } = await import('../../lab/lab.js');
   const dir = folderOf(io, options);
   const lab = await openLab(dir);
-  const hosts = lab === null ? [] : await labStatus(lab, await driverOf(io));
+  const hosts = lab === null ? [] : await labStatus(lab, await driverOf(io, lab.driverName));
   if (options.json === true) io.out(JSON.stringify(statusJson({ dir }, hosts)));
   else if (hosts.length === 0) io.out(`There is no lab in ${dir}.`);
   else showHosts(io, hosts);
@@ -166,7 +173,7 @@ async function actOnHost(io: CliIo, { hostAction, host, options }: HostRequest):
   const lab = await openLab(dir);
   const found = lab?.hosts.find((candidate) => candidate.name === host);
   if (lab === null || found === undefined) throw noSuchHost(dir, host, lab);
-  const driver = await driverOf(io);
+  const driver = await driverOf(io, lab.driverName);
   await hostAction.run(driver, found);
   if (options.json === true) io.out(JSON.stringify(statusJson(lab, await labStatus(lab, driver))));
   else io.out(`${host} ${hostAction.done}.`);
@@ -216,9 +223,20 @@ function showHosts(io: CliIo, hosts: readonly HostStatus[]): void {
   for (const line of table({ columns, rows, heading: io.colors.dim })) io.out(line);
 }
 
-async function driverOf(io: CliIo): Promise<LabDriver> {
-  const { createProcessDriver } = await import('../../lab/process-driver.js');
-  return createProcessDriver({ searchPath: io.env['PATH'] ?? '' });
+async function driverOf(io: CliIo, name: LabDriverName): Promise<LabDriver> {
+  const { labDriver } = await import('../../lab/drivers.js');
+  return labDriver(name, io.env['PATH'] ?? '');
+}
+
+/** The driver of the lab in `dir`; all that work on this machine where the lab's record is lost and does not say. */
+async function driversFor(io: CliIo, dir: string): Promise<LabDriver[]> {
+  const { openLab } = await import('../../lab/lab.js');
+  const lab = await openLab(dir).catch(() => null);
+  if (lab !== null) return [await driverOf(io, lab.driverName)];
+  const { containersCanBe } = await import('../../lab/container-driver.js');
+  const searchPath = io.env['PATH'] ?? '';
+  const containers = (await containersCanBe({ searchPath })) ? [await driverOf(io, 'container')] : [];
+  return [await driverOf(io, 'process'), ...containers];
 }
 
 function folderOf(io: CliIo, { dir }: FolderOptions): string {

@@ -199,10 +199,10 @@ describe('taking a lab away', () => {
     const dir = join(parent, 'twice');
     const lab = await labUp({ dir, driver: labDriver, shape: { hosts: 2 } });
     const redis = await startRedisOn(lab, 0);
-    await labDown({ dir, driver: labDriver });
+    await labDown({ dir, drivers: [labDriver] });
     await expectNothingLeft(dir);
     expect(isAlive(redis)).toBe(false);
-    await labDown({ dir, driver: labDriver });
+    await labDown({ dir, drivers: [labDriver] });
     expect(await openLab(dir)).toBeNull();
   });
 
@@ -211,7 +211,7 @@ describe('taking a lab away', () => {
     await labUp({ dir, driver: labDriver, shape: { hosts: 2 } });
     await writeFile(join(dir, 'lab.json'), '{"version":');
     await expect(openLab(dir)).rejects.toMatchObject({ type: 'Refused' });
-    await labDown({ dir, driver: labDriver });
+    await labDown({ dir, drivers: [labDriver] });
     await expectNothingLeft(dir);
   });
 
@@ -220,7 +220,7 @@ describe('taking a lab away', () => {
     const lab = await labUp({ dir, driver: labDriver, shape: { hosts: 2 } });
     const redis = await startRedisOn(lab, 1);
     await rm(dir, { recursive: true });
-    await labDown({ dir, driver: labDriver });
+    await labDown({ dir, drivers: [labDriver] });
     await expectNothingLeft(dir);
     expect(isAlive(redis)).toBe(false);
   });
@@ -230,7 +230,7 @@ describe('taking a lab away', () => {
     await mkdir(dir);
     await writeFile(join(dir, 'thesis.txt'), 'years of work');
     await expect(labUp({ dir, driver: labDriver })).rejects.toMatchObject({ type: 'Refused' });
-    await expect(labDown({ dir, driver: labDriver })).rejects.toMatchObject({ type: 'Refused' });
+    await expect(labDown({ dir, drivers: [labDriver] })).rejects.toMatchObject({ type: 'Refused' });
     expect(await readdir(dir)).toEqual(['thesis.txt']);
   });
 
@@ -264,7 +264,7 @@ describe('taking a lab away', () => {
   it.each(moments)('is complete after up was killed when $when', async ({ has }) => {
     const dir = join(parent, 'killed-down');
     await killedUp(dir, () => has(dir));
-    await labDown({ dir, driver: labDriver });
+    await labDown({ dir, drivers: [labDriver] });
     await expectNothingLeft(dir);
   });
 
@@ -273,7 +273,7 @@ describe('taking a lab away', () => {
     await killedUp(dir, () => has(dir));
     const lab = await labUp({ dir, driver: labDriver });
     expect(await states(lab)).toEqual(Array(6).fill('running'));
-    await labDown({ dir, driver: labDriver });
+    await labDown({ dir, drivers: [labDriver] });
     await expectNothingLeft(dir);
   });
 });

@@ -18,7 +18,7 @@ export async function startLab(shape: Partial<LabShape> = {}): Promise<TestLab> 
   const parent = await mkdtemp(join(tmpdir(), 'redisforge-lab-'));
   const dir = join(parent, 'lab');
   const down = async () => {
-    await labDown({ dir, driver: labDriver });
+    await labDown({ dir, drivers: [labDriver] });
     await rm(parent, { recursive: true, force: true });
   };
   try {
