@@ -22,4 +22,6 @@ export interface LeaseRequest {
   readonly lease: Lease;
   /** The run whose unreleased lease is taken over by name. */
   readonly breakLease?: string;
+  /** The generation that the host had when it was examined: a record that is younger was wiped since. */
+  readonly seen?: number;
 }

@@ -97,6 +97,8 @@ export interface StepToken {
   readonly generation: number;
   readonly step: string;
   readonly attempt: number;
+  /** The Temporal run; a run that was made of this one by a reset has another. The worker knows it. */
+  readonly run?: string;
 }
 
 /** The survey of a host, or in words why there is none. */
@@ -109,6 +111,13 @@ export type HostOutcome =
       readonly what: string;
       readonly next: string;
     };
+
+/** The generation that each host had when it was asked. */
+export function generationsSeen(outcomes: readonly HostOutcome[]): Record<string, number> {
+  return Object.fromEntries(
+    outcomes.flatMap((outcome) => (outcome.surveyed ? [[outcome.host, outcome.survey.record.generation]] : [])),
+  );
+}
 
 /** Highest generation that any of the hosts has seen. */
 export function highestGeneration(outcomes: readonly HostOutcome[]): number {

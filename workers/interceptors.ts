@@ -3,9 +3,14 @@ import { ApplicationFailure } from '@temporalio/common';
 import type { ActivityExecuteInput, ActivityInterceptorsFactory } from '@temporalio/worker';
 import { FAILURES, ForgeError } from '../domain/errors.js';
 import { READ_TRIES, READS } from '../domain/reads.js';
+import type { StepToken } from '../domain/survey.js';
 
 /** The seam around every activity, in the order in which they wrap it. */
-export const activityInterceptors: readonly ActivityInterceptorsFactory[] = [namedFailures, heartbeats, attemptInToken];
+export const activityInterceptors: readonly ActivityInterceptorsFactory[] = [
+  namedFailures,
+  heartbeats,
+  attemptAndRunInToken,
+];
 
 /** A ForgeError crosses to the workflow by its name, with its text, and says itself whether trying again can help. */
 function namedFailures(context: ActivityContext): ReturnType<ActivityInterceptorsFactory> {
@@ -55,18 +60,20 @@ function heartbeats(context: ActivityContext): ReturnType<ActivityInterceptorsFa
   };
 }
 
-/** A workflow names generation and step; which attempt this is only the worker knows. */
-function attemptInToken(context: ActivityContext): ReturnType<ActivityInterceptorsFactory> {
+/** A workflow names generation and step; which attempt this is, and of which run after a reset, only the worker knows. */
+function attemptAndRunInToken(context: ActivityContext): ReturnType<ActivityInterceptorsFactory> {
   return {
     inbound: {
       async execute(input, next) {
-        return next({ ...input, args: input.args.map((arg) => withAttempt(arg, context.info.attempt)) });
+        const { attempt, workflowExecution } = context.info;
+        const known = { attempt, ...(workflowExecution === undefined ? {} : { run: workflowExecution.runId }) };
+        return next({ ...input, args: input.args.map((arg) => withToken(arg, known)) });
       },
     },
   };
 }
 
-function withAttempt(arg: ActivityExecuteInput['args'][number], attempt: number): unknown {
+function withToken(arg: ActivityExecuteInput['args'][number], known: Pick<StepToken, 'attempt' | 'run'>): unknown {
   if (typeof arg !== 'object' || arg === null || !('token' in arg)) return arg;
-  return { ...arg, token: { ...(arg.token as object), attempt } };
+  return { ...arg, token: { ...(arg.token as object), ...known } };
 }

@@ -6,6 +6,12 @@ import type { OperationActivities } from './activity-options.js';
 import { inParallel } from './in-parallel.js';
 import { now } from './logbook.js';
 
+interface TakeRequest {
+  readonly generation: number;
+  /** By host, the generation that it had when it was examined. */
+  readonly seen: Readonly<Record<string, number>>;
+}
+
 /** The hosts whose lease this run holds: the real lock, beside the polite one that is the workflow ID. */
 export class HeldHosts {
   private hosts: string[] = [];
@@ -18,7 +24,7 @@ export class HeldHosts {
   ) {}
 
   /** Raises the generation on all hosts before anything else is done. Where one refuses, those that were taken are given back. */
-  async take(generation: number): Promise<void> {
+  async take({ generation, seen }: TakeRequest): Promise<void> {
     this.taken = generation;
     const { spec, actor, breakLease } = this.input;
     const { workflowId, runId } = workflowInfo();
@@ -30,7 +36,15 @@ export class HeldHosts {
     await inParallel(spec.hosts, spec.timings.hostParallelism, async ({ name: host }) => {
       await this.activities.change.takeLease.executeWithOptions(
         { summary: `lease of ${host}, generation ${generation}` },
-        [{ spec: specForHost(spec, host), host, lease, ...(breakLease === undefined ? {} : { breakLease }) }],
+        [
+          {
+            spec: specForHost(spec, host),
+            host,
+            lease,
+            ...(breakLease === undefined ? {} : { breakLease }),
+            ...(seen[host] === undefined ? {} : { seen: seen[host] }),
+          },
+        ],
       );
       this.hosts.push(host);
     });

@@ -32,6 +32,8 @@ export interface Draft {
   readonly verdict: Verdict | null;
   /** Highest generation that any host has seen. */
   readonly generation: number;
+  /** The generation of each host that was examined. */
+  readonly seen: Readonly<Record<string, number>>;
 }
 
 /** One run of a plan, as its runbook sees it. */
@@ -115,7 +117,7 @@ async function conduct(runbook: Runbook, operation: Operation): Promise<Operatio
     logbook.expect(draft.plan.steps);
     if (draft.plan.steps.length > 0) {
       await operation.checkpoint();
-      await held.take(draft.generation + 1);
+      await held.take({ generation: draft.generation + 1, seen: draft.seen });
       logbook.enter('steps');
       await runbook.perform(operation, draft.plan);
     }

@@ -1,6 +1,6 @@
 import type { DraftedPlan } from '../activities/cluster/activities.js';
 import { specForHost } from '../domain/nodes.js';
-import { highestGeneration, type HostOutcome } from '../domain/survey.js';
+import { generationsSeen, highestGeneration, type HostOutcome } from '../domain/survey.js';
 import { namedFailure } from './failures.js';
 import { inParallel } from './in-parallel.js';
 import type { Draft, Operation } from './operation.js';
@@ -12,7 +12,8 @@ export async function draftFromSurvey(
 ): Promise<Draft> {
   const outcomes = await surveyHosts(operation);
   operation.logbook.enter('plan');
-  return { ...(await draftPlan(outcomes)), generation: highestGeneration(outcomes) };
+  const drafted = await draftPlan(outcomes);
+  return { ...drafted, generation: highestGeneration(outcomes), seen: generationsSeen(outcomes) };
 }
 
 /** Asks all hosts at once, before anything is changed. A host that cannot be asked is part of the answer. */

@@ -38,4 +38,6 @@ const EFFECT_WORDS: Readonly<Record<string, string>> = {
   'node.started': 'started node',
   'node.stopping': 'stopped node',
   'node.removed': 'removed node',
+  'job.ended': 'ended job',
+  'job.killed': 'killed job',
 };

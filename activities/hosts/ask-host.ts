@@ -69,8 +69,9 @@ export async function orderLast(adapters: HostAdapters, order: HostOrder): Promi
 
 function orderGivenHost({ ssh }: HostAdapters, order: HostOrder): Promise<CommandResult> {
   const { root, helper } = hostPaths(hostOf(order.spec, order.host));
-  const { generation, step, attempt } = order.token;
+  const { generation, step, attempt, run } = order.token;
   const token = ['--generation', `${generation}`, '--step', step, '--attempt', `${attempt}`];
+  if (run !== undefined) token.push('--run', run);
   return runOn(ssh, order, {
     argv: [helper, '--root', root, ...token, ...order.words],
     stdin: order.stdin ?? '',
@@ -88,7 +89,7 @@ root=$1 sha256=$2
 shift 2
 mkdir -p "$root/bin"
 incoming=$(mktemp "$root/bin/.incoming.XXXXXX")
-trap 'rm -f "$incoming"' EXIT
+trap 'rm -f "$incoming"; rmdir "$root/bin" "$root" 2>/dev/null || :' EXIT
 cat >"$incoming"
 printf '%s  %s\\n' "$sha256" "$incoming" | sha256sum -c - >/dev/null
 sh "$incoming" --root "$root" "$@"`;

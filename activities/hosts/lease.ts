@@ -1,5 +1,6 @@
 import type { HostStep, LeaseRequest, StepResult } from '../../domain/steps.js';
-import type { HostRecord } from '../../domain/survey.js';
+import type { ClusterSpec } from '../../domain/spec.js';
+import type { HostRecord, StepToken } from '../../domain/survey.js';
 import { effectsOf } from './answer.js';
 import { bootstrapHost, type HostAdapters, orderHost, orderLast } from './ask-host.js';
 import { parseRecord } from './record.js';
@@ -7,10 +8,11 @@ import { parseRecord } from './record.js';
 /**
  * Installs or updates the helper, claims the host for the cluster, and takes the lease with its generation, in one locked command. Asked again
  * by the same run with the same generation it changes nothing. Throws ForgeError Refused (the host is another cluster's), Locked (another
- * operation's lease is not released) or Fenced (the generation is not above the host's), each with nothing changed.
+ * operation's lease is not released) or Fenced (the generation is not above the host's, or the host was given back since it was examined), each
+ * with nothing changed.
  */
 export async function takeLease(adapters: HostAdapters, request: LeaseRequest): Promise<HostRecord> {
-  const { spec, host, lease, breakLease } = request;
+  const { spec, host, lease, breakLease, seen } = request;
   const fields = {
     cluster: spec.name,
     uid: spec.uid,
@@ -23,6 +25,7 @@ export async function takeLease(adapters: HostAdapters, request: LeaseRequest): 
     since: lease.since,
     sha256: adapters.helper.sha256,
     ...(breakLease === undefined ? {} : { break: breakLease }),
+    ...(seen === undefined ? {} : { seen: `${seen}` }),
   };
   const answer = await bootstrapHost(adapters, {
     spec,
@@ -31,6 +34,20 @@ export async function takeLease(adapters: HostAdapters, request: LeaseRequest): 
     words: ['lease', 'take', ...Object.entries(fields).map(([key, value]) => `${key}=${oneLine(value)}`)],
   });
   return parseRecord(answer);
+}
+
+/**
+ * Has hosts say that this is still the newest attempt of the newest operation; from then on they refuse every older one. For what is done over
+ * Redis, where a host cannot look at the token itself. Throws ForgeError Fenced, and those of a login.
+ */
+export async function confirmToken(
+  adapters: HostAdapters,
+  { spec, hosts, token }: { readonly spec: ClusterSpec; readonly hosts: readonly string[]; readonly token: StepToken },
+): Promise<void> {
+  const asked = hosts.map((host) =>
+    orderHost(adapters, { spec, host, token, purpose: `${token.step} by Redis`, words: ['lease', 'confirm'] }),
+  );
+  for (const outcome of await Promise.allSettled(asked)) if (outcome.status === 'rejected') throw outcome.reason;
 }
 
 /** The record has a field a line: a name that a person gave must not break it. */

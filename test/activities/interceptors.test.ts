@@ -71,11 +71,14 @@ describe('a failure that leaves an activity', () => {
 });
 
 describe('what an activity is given', () => {
-  it('says in its token which attempt it is', async () => {
-    const { environment } = surroundings({ attempt: 3 });
+  it('says in its token which attempt it is, and of which run', async () => {
+    const { environment } = surroundings({
+      attempt: 3,
+      workflowExecution: { workflowId: 'cluster/orders/operation', runId: 'run-1' },
+    });
     const token: StepToken = { generation: 7, step: 'startNode/h1:6379', attempt: 0 };
     const given = await environment.run((step: object) => Promise.resolve(step), { host: 'h1', token });
-    expect(given).toEqual({ host: 'h1', token: { ...token, attempt: 3 } });
+    expect(given).toEqual({ host: 'h1', token: { ...token, attempt: 3, run: 'run-1' } });
   });
 
   it.each([[{ spec: 1 }], ['text'], [null], [undefined]])(

@@ -28,13 +28,20 @@ TOO_SLOW=16
 NOT_NOW=17
 BAD_INSTRUCTIONS=18
 
+# How large the list of refusals may grow before its older half goes.
+MOST_REFUSAL_BYTES=65536
+# How long a job may take to end after SIGTERM when its operation has ended.
+JOB_GRACE_MS=3000
+
 help() {
   cat <<'HELP'
 usage: redisforge-host [--root DIR] [TOKEN] VERB ...
 
   --root DIR   the folder that everything lives under; by default the one that this program was installed in
   TOKEN        who acts; verbs marked * change the host and need one:
-                 --generation G --step S --attempt N   an operation (refused where its generation or attempt is not the newest)
+                 --generation G --step S --attempt N [--run R]
+                                                       an operation (refused where its generation or attempt is not the newest, or
+                                                       where another run holds the lease)
                  --by-hand NAME                        a person; allowed only while no operation holds the host, or with --force
 
 Looking
@@ -45,12 +52,15 @@ Looking
   node log PORT [LINES]        the end of a node's log
   job status NAME              its state and the end of its output
   journal [LINES]              what was changed here: time, generation, step, attempt, effect, detail
+  refusals [LINES]             who came too late: time, generation, step, attempt, why
   help                         this text
 
 Changing
   lease take KEY=VALUE ...     claim this host for a cluster and an operation (keys: cluster uid generation server workflow run
-                               operation actor since sha256, and break=RUN to take over the unreleased lease of that run)
-* lease release                give the host free for the next operation
+                               operation actor since sha256, break=RUN to take over the unreleased lease of that run, and seen=G:
+                               refused where the record was wiped since it had that generation). Ends the jobs of operations before
+* lease confirm                refused as every verb is where the token is old; changes nothing else (for what is done over Redis)
+* lease release [RUN]          give the host free for the next operation, and end the jobs of this one; with RUN only its lease
 * identities PORT=ID ...       note which Redis ID each node has
 * ensure                       folders and files from instructions on stdin, one a line, ended by a line `end`:
                                  folder MODE PATH
@@ -63,7 +73,7 @@ Changing
 * node remove PORT keep|delete take a stopped node away; `keep` leaves its data and log folders
 * host release keep|delete     take RedisForge off this host; `keep` leaves the record (and data that was kept)
 * job start NAME -- COMMAND [ARGUMENT ...]
-                               run it detached, once: a job that runs or has ended is not started again
+                               run it detached, once in an operation: a job of it that runs or has ended is not started again
 * job stop NAME WAIT_MS        SIGTERM, then wait
 * job clean NAME               forget an ended job and its output
 

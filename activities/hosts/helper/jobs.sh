@@ -13,22 +13,70 @@ job_start() {
   done
   begin
   command=$(printf '%s\n' "$@")
-  if [ -f "$folder/argv" ]; then
+  read_unit "$folder"
+  read_job_owner "$folder"
+  # One that ended in an operation before says nothing of how things are now.
+  if [ -f "$folder/argv" ] && { [ "$unit" = running ] || [ "$job_generation" -ge "$token_generation" ]; }; then
     [ "$(cat "$folder/argv")" = "$command" ] || refuse "$NOT_NOW" "a job of this name has another command: clean it first"
-    read_unit "$folder"
     [ "$unit" = absent ] || return 0
   fi
   mkdir -p "$folder"
   printf '%s\n' "$command" | put "$folder/argv"
+  if [ -n "$by_hand" ]; then job_run=by-hand:$by_hand; else job_run=$lease_run; fi
+  printf '%s %s\n' "$token_generation" "$job_run" | put "$folder/owner"
   launch "$folder" "$folder/argv" "$folder/output" 0
   effect job.started "$name pid $unit_pid"
 }
 
 job_status() {
   folder="$root/jobs/$1"
-  read_unit "$folder"
-  say job "$1" "$unit" "$unit_pid" "$unit_code" "$unit_time"
+  say_job "$folder"
   [ ! -f "$folder/output" ] || tail -n 20 "$folder/output" | while IFS= read -r logged; do say output "$logged"; done
+}
+
+# say_job FOLDER: its state, and the generation and run that it was started for.
+say_job() {
+  read_unit "$1"
+  read_job_owner "$1"
+  say job "${1##*/}" "$unit" "$unit_pid" "$unit_code" "$unit_time" "$job_generation" "$job_run"
+}
+
+# Sets job_generation and job_run (`by-hand:NAME` for a person's).
+read_job_owner() {
+  job_generation=0 job_run=-
+  [ ! -s "$1/owner" ] || read -r job_generation job_run <"$1/owner"
+}
+
+# end_jobs below|of GENERATION: a job ends with its operation. All of them are asked to, and who does not within the grace is killed, with all
+# that it has started; a person's jobs are left.
+end_jobs() {
+  ending=''
+  for folder in "$root"/jobs/*; do
+    [ -d "$folder" ] || continue
+    read_job_owner "$folder"
+    [ "$1:$job_generation" = "of:$2" ] || { [ "$1" = below ] && [ "$job_generation" -lt "$2" ]; } || continue
+    case $job_run in by-hand:*) continue ;; esac
+    read_unit "$folder"
+    [ "$unit" = running ] || continue
+    printf '%s\n' "$unit_pid" | put "$folder/stop"
+    signal_job TERM "$unit_pid" || :
+    effect job.ended "${folder##*/} pid $unit_pid of generation $job_generation"
+    ending="$ending $unit_pid:${folder##*/}"
+  done
+  deadline_in "$JOB_GRACE_MS"
+  for job in $ending; do
+    while signal_job 0 "${job%%:*}"; do
+      nap && continue
+      signal_job KILL "${job%%:*}" || :
+      effect job.killed "${job#*:} pid ${job%%:*}"
+      break
+    done
+  done
+}
+
+# signal_job SIGNAL PID: to the job and all that it has started; false where nobody is left.
+signal_job() {
+  kill "-$1" "-$2" 2>/dev/null || kill "-$1" "$2" 2>/dev/null
 }
 
 job_stop() {

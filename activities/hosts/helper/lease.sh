@@ -1,5 +1,5 @@
 lease_take() {
-  cluster='' uid='' asked='' server='' workflow='' run='' operation='' actor='' since='' sha256='' break=''
+  cluster='' uid='' asked='' server='' workflow='' run='' operation='' actor='' since='' sha256='' break='' seen=0
   for pair; do
     value=${pair#*=}
     case $pair in
@@ -14,14 +14,18 @@ lease_take() {
       since=*) since=$value ;;
       sha256=*) sha256=$value ;;
       break=*) break=$value ;;
+      seen=*) seen=$value ;;
       *) usage "lease take does not know '$pair'" ;;
     esac
   done
   want_number generation "$asked"
+  want_number seen "$seen"
   for needed in "$cluster" "$uid" "$server" "$workflow" "$run"; do
     [ -n "$needed" ] || usage 'lease take needs cluster, uid, server, workflow and run'
   done
 
+  # A host that was given back whole must not be claimed again by somebody who saw it before that.
+  [ "$seen" = 0 ] || [ -d "$record" ] || refuse "$FENCED" 0 "it was given back after it had generation $seen"
   mkdir -p "$record"
   lock
   read_record
@@ -30,11 +34,13 @@ lease_take() {
   refuse_foreign_lease
   install_helper
   if [ "$lease_server $lease_run $lease_generation" != "$server $run $asked" ]; then
-    [ "$asked" -gt "$generation" ] || refuse "$FENCED" "$generation" "generation $asked is not above it"
+    [ "$seen" -le "$generation" ] || refuse_late "it was given back after it had generation $seen"
+    [ "$asked" -gt "$generation" ] || refuse_late "generation $asked is not above it"
     write_lease
   fi
   # Also where the lease was ours already: the attempt that wrote it may have died before this.
   printf '%s\n' "$asked" | put_safely "$record/generation"
+  end_jobs below "$asked"
   say_record
 }
 
@@ -69,16 +75,21 @@ install_helper() {
   effect helper.installed "$sha256"
 }
 
+# Looks at the token as `begin` does, and is content where this operation has released it already.
 lease_release() {
   lock
   read_record
-  [ -f "$record/lease" ] || return 0
-  if [ -z "$by_hand" ] && [ "$token_generation" != "$generation" ]; then
-    refuse "$FENCED" "$generation" "generation $token_generation is not the newest"
-  fi
   if [ -n "$by_hand" ]; then
     token_generation=$generation token_step=by-hand:$by_hand token_attempt=0
+  else
+    [ -n "$token_generation" ] || usage 'this verb changes the host: it needs a token'
+    [ "$token_generation" = "$generation" ] || refuse_late "generation $token_generation is not the newest"
+    [ ! -f "$record/lease" ] || begin_run
+    begin_attempt
   fi
+  [ -f "$record/lease" ] || return 0
+  [ -z "${1-}" ] || [ "$1" = "$lease_run" ] || refuse "$NOT_NOW" "run $lease_run holds the lease by now"
+  end_jobs of "$generation"
   rm -f "$record/lease"
   effect lease.released "run $lease_run"
 }

@@ -107,3 +107,8 @@ journal() {
   want_number LINES "$1"
   [ ! -f "$record/journal" ] || tail -n "$1" "$record/journal"
 }
+
+refusals() {
+  want_number LINES "$1"
+  [ ! -f "$record/refusals" ] || tail -n "$1" "$record/refusals"
+}

@@ -5,7 +5,8 @@ lease() {
   shift
   case $verb:$# in
     take:*) lease_take "$@" ;;
-    release:0) lease_release ;;
+    confirm:0) begin ;;
+    release:[01]) lease_release "$@" ;;
     *) usage "there is no verb lease $verb with $# words" ;;
   esac
 }
@@ -40,7 +41,7 @@ job() {
 }
 
 main() {
-  root='' by_hand='' forced='' token_generation='' token_step='' token_attempt=''
+  root='' by_hand='' forced='' token_generation='' token_step='' token_attempt='' token_run=''
   while [ $# -gt 0 ]; do
     case $1 in
       --force) forced=yes && shift && continue ;;
@@ -49,6 +50,7 @@ main() {
       --generation) token_generation=${2-} ;;
       --step) token_step=${2-} ;;
       --attempt) token_attempt=${2-} ;;
+      --run) token_run=${2-} ;;
       *) break ;;
     esac
     [ $# -ge 2 ] || usage "$1 needs a value"
@@ -75,6 +77,8 @@ main() {
     survey:*) survey "$@" ;;
     journal:0) journal 1000 ;;
     journal:1) journal "$1" ;;
+    refusals:0) refusals 1000 ;;
+    refusals:1) refusals "$1" ;;
     lease:[1-9]*) lease "$@" ;;
     identities:[1-9]*) identities "$@" ;;
     ensure:0) ensure ;;

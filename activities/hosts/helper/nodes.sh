@@ -112,6 +112,7 @@ host_release() {
     [ "$unit" != running ] || refuse "$NOT_NOW" "node ${home##*/} still runs (pid $unit_pid)"
     [ "$data" = keep ] || refuse "$NOT_NOW" "the folder $home is still there"
   done
+  end_jobs of "$generation"
   if [ "$data" = keep ]; then
     [ -d "$root/jobs" ] || return 0
     rm -rf "$root/jobs"

@@ -62,9 +62,27 @@ begin() {
     return
   fi
   [ -n "$token_generation" ] || usage 'this verb changes the host: it needs a token'
-  [ "$token_generation" = "$generation" ] || refuse "$FENCED" "$generation" "generation $token_generation is not the newest"
-  [ -f "$record/lease" ] || refuse "$FENCED" "$generation" 'the lease was released: that operation has ended'
+  [ "$token_generation" = "$generation" ] || refuse_late "generation $token_generation is not the newest"
+  [ -f "$record/lease" ] || refuse_late 'the lease was released: that operation has ended'
+  begin_run
   begin_attempt
+}
+
+# A run that was reset in Temporal goes on under another run ID with the generation of the run that it was made of.
+begin_run() {
+  [ -z "$token_run" ] || [ "$token_run" = "$lease_run" ] ||
+    refuse_late "run $token_run does not hold the lease, run $lease_run does"
+}
+
+# refuse_late WHY: the token is old. Noted beside the journal, which holds only what was done.
+refuse_late() {
+  note_refusal "$1" 2>/dev/null || :
+  refuse "$FENCED" "$generation" "$1"
+}
+
+note_refusal() {
+  printf '%s\t%s\t%s\t%s\t%s\n' "$now" "$token_generation" "$token_step" "$token_attempt" "$1" >>"$record/refusals"
+  [ "$(stat -c %s "$record/refusals")" -le "$MOST_REFUSAL_BYTES" ] || tail -n 200 "$record/refusals" | put "$record/refusals"
 }
 
 begin_by_hand() {
@@ -86,7 +104,7 @@ begin_attempt() {
   [ ! -s "$seen" ] || read -r seen_generation seen_attempt <"$seen"
   if [ "$seen_generation" = "$token_generation" ]; then
     [ "$token_attempt" -ge "$seen_attempt" ] ||
-      refuse "$FENCED" "$generation" "attempt $token_attempt of step $token_step came after attempt $seen_attempt"
+      refuse_late "attempt $token_attempt of step $token_step came after attempt $seen_attempt"
     [ "$token_attempt" -gt "$seen_attempt" ] || return 0
   fi
   [ -d "$record/attempts" ] || mkdir "$record/attempts"

@@ -53,7 +53,8 @@ supervise() {
   (
     exec >"$output" 2>&1
     [ "$nofile" = 0 ] || ulimit -n "$nofile" || exit 126
-    exec "$@"
+    # A session of its own, numbered as the process: what it starts can be ended with it.
+    exec setsid "$@"
   ) &
   pid=$!
   read_start "$pid"

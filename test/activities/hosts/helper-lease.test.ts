@@ -1,4 +1,4 @@
-import { rm, writeFile } from 'node:fs/promises';
+import { readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { claim, helperHost, type HelperHost, token } from './run-helper.js';
@@ -81,7 +81,89 @@ describe('lease take', () => {
   });
 });
 
+describe('lease take of a host that was given back since it was examined', () => {
+  const late = claim({ generation: '8', run: 'r2', seen: '7' });
+
+  it('is refused, and leaves nothing there', async () => {
+    const refused = await host.run(late);
+    expect(refused).toMatchObject({ code: FENCED, lines: ['refused\t0\tit was given back after it had generation 7'] });
+    expect(await readdir(host.root)).toEqual(['bin']);
+  });
+
+  it('is refused where somebody else has claimed it in between', async () => {
+    await host.run(claim());
+    expect((await host.run(late)).code).toBe(FENCED);
+    expect(await host.read('record/lease')).toContain('run\tr1\n');
+  });
+
+  it('is no hindrance to whom it was not given back from', async () => {
+    await host.run(claim({ generation: '7' }));
+    expect((await host.run(late)).code).toBe(0);
+  });
+});
+
+describe('lease confirm', () => {
+  const confirm = (change: Parameters<typeof token>[0] = {}) => host.run([...token(change), 'lease', 'confirm']);
+
+  it('is given to the newest attempt of the newest operation, and is in no journal', async () => {
+    await host.run(claim());
+    const before = await host.journal();
+    expect(await confirm({ attempt: 2 })).toMatchObject({ code: 0, lines: [] });
+    expect(await host.journal()).toEqual(before);
+  });
+
+  it('shuts out what is older, and notes who was refused and why', async () => {
+    await host.run(claim({ generation: '2' }));
+    await confirm({ generation: 2, attempt: 2 });
+    expect((await confirm({ generation: 2, attempt: 1 })).code).toBe(FENCED);
+    expect((await confirm({ generation: 1, attempt: 3 })).code).toBe(FENCED);
+    await host.run([...token({ generation: 2, step: 'releaseLease' }), 'lease', 'release']);
+    expect((await confirm({ generation: 2, attempt: 3 })).code).toBe(FENCED);
+    const { lines } = await host.run(['refusals']);
+    expect(lines.map((line) => line.split('\t').slice(1))).toEqual([
+      ['2', 's', '1', 'attempt 1 of step s came after attempt 2'],
+      ['1', 's', '3', 'generation 1 is not the newest'],
+      ['2', 's', '3', 'the lease was released: that operation has ended'],
+    ]);
+  });
+
+  it('is refused to a run that was made of the holder by a reset', async () => {
+    await host.run(claim());
+    const as = (run: string) => host.run([...token(), '--run', run, 'lease', 'confirm']);
+    expect((await as('r1')).code).toBe(0);
+    expect(await as('r2')).toMatchObject({
+      code: FENCED,
+      lines: ['refused\t1\trun r2 does not hold the lease, run r1 does'],
+    });
+    expect((await host.run([...token(), '--run', 'r2', 'lease', 'release'])).code).toBe(FENCED);
+  });
+
+  it('keeps the list of refusals short', async () => {
+    await host.run(claim());
+    await writeFile(join(host.root, 'record/refusals'), `${'x'.repeat(99)}\n`.repeat(700));
+    await confirm({ generation: 9 });
+    const { lines } = await host.run(['refusals']);
+    expect(lines).toHaveLength(200);
+    expect(lines.at(-1)).toContain('generation 9 is not the newest');
+  });
+});
+
 describe('lease release', () => {
+  it('of a run by name is refused where another one holds the host by now', async () => {
+    await host.run(claim());
+    const release = (run: string) => host.run(['--by-hand', 'anna', 'lease', 'release', run]);
+    expect(await release('r0')).toMatchObject({ code: 17, lines: ['refused\trun r1 holds the lease by now'] });
+    expect((await release('r1')).code).toBe(0);
+  });
+
+  it('by an older attempt is refused, also after the newer one has released it', async () => {
+    await host.run(claim());
+    const release = (attempt: number) => host.run([...token({ attempt }), 'lease', 'release']);
+    expect((await release(2)).code).toBe(0);
+    expect((await release(1)).code).toBe(FENCED);
+    expect((await release(2)).code).toBe(0);
+  });
+
   it('frees the host for any next operation, and keeps the generation', async () => {
     await host.run(claim());
     expect((await host.act(['lease', 'release'])).code).toBe(0);
