@@ -1,7 +1,10 @@
 import type { SecretResolver } from '../config/secrets.js';
+import type { HostStep, LeaseRequest } from '../domain/steps.js';
 import { type ClusterActivities, createClusterActivities } from './cluster/activities.js';
 import { createHostActivities, type HostActivities } from './hosts/activities.js';
+import { confirmToken } from './hosts/lease.js';
 import type { HostHelper } from './hosts/helper.js';
+import { dropFences } from './redis/left-fences.js';
 import { createRedisActivities, type RedisActivities } from './redis/activities.js';
 import { otherSecrets } from './redis/users.js';
 import type { ServerActivities } from './server.js';
@@ -20,10 +23,23 @@ export interface Adapters {
 }
 
 export function createActivities({ ssh, secrets, helper }: Adapters): ForgeActivities {
-  const redis = createRedisActivities({ secrets });
+  const hosts = createHostActivities({ ssh, secrets, helper });
+  const redis = createRedisActivities({ secrets, confirm: (request) => confirmToken({ ssh, helper }, request) });
   return {
-    ...createHostActivities({ ssh, secrets, helper }),
+    ...hosts,
     ...redis,
+    /** With the host's word the connections of every operation before are gone from its nodes, also where this one never speaks to them. */
+    async takeLease(request: LeaseRequest) {
+      const record = await hosts.takeLease(request);
+      await dropFences({ spec: request.spec, secrets, upTo: request.lease.generation - 1 });
+      return record;
+    },
+    /** Nothing of an operation goes on after its end. */
+    async releaseLease(step: HostStep) {
+      const result = await hosts.releaseLease(step);
+      await dropFences({ spec: step.spec, secrets, upTo: step.token.generation });
+      return result;
+    },
     ...createClusterActivities({
       observe: (input) => redis.observeCluster(input),
       otherSecrets: (input) => otherSecrets(input, { secrets }),

@@ -7,6 +7,7 @@
 import { form } from '../activities/redis/form.js';
 import { place } from '../domain/placement.js';
 import type { RedisNodes } from '../test/support/redis-nodes.js';
+import { CONFIRMED, TOKEN } from '../test/support/fence.js';
 import { timeRedisCli, UPTIME_MS, withRunningNodes } from './support/redis-cli.js';
 import { median, ratio, writeResult } from './support/result.js';
 import { type Times, watchForming } from './support/watch.js';
@@ -14,7 +15,7 @@ import { type Times, watchForming } from './support/watch.js';
 async function timeOurs(nodes: RedisNodes): Promise<Times> {
   const [times] = await Promise.all([
     watchForming(nodes),
-    form({ spec: nodes.spec, ...place(nodes.spec) }, { secrets: nodes.secrets }),
+    form({ spec: nodes.spec, token: TOKEN, ...place(nodes.spec) }, { secrets: nodes.secrets, ...CONFIRMED }),
   ]);
   return times;
 }

@@ -3,18 +3,36 @@ import type { ClusterSpec, Duty } from '../domain/spec.js';
 import { userName } from '../domain/users.js';
 import type { NodeSecrets } from './secrets.js';
 
+const NO_DATA = 'resetkeys resetchannels -@all';
+
 /**
- * What observing, forming and steering a cluster takes, and nothing that reads or writes keys. Not `config|rewrite` and `acl|save`: our files
- * are the source. `acl|setuser` and `config|set` let it raise its own rights, so its secret is worth as much as the admin's; the list is there so that
- * a mistake of ours cannot touch data.
+ * What observing a cluster takes, and the making of users: whatever changes a node does it as the fence user of its attempt. Not `config|rewrite` and
+ * `acl|save`: our files are the source. `acl|setuser` lets it raise its own rights, so its secret is worth as much as the admin's; the list is
+ * there so that a mistake of ours can neither touch data nor go past the fence.
  */
 const OPERATOR_RIGHTS = [
-  '+ping +auth +hello +command +client +info +role +dbsize +lastsave +bgsave +wait +time',
-  '+cluster +readonly +readwrite +config|get +config|set',
-  '+acl|whoami +acl|users +acl|list +acl|getuser +acl|setuser +acl|deluser +acl|load',
+  '+ping +auth +hello +command +info +role +dbsize +lastsave +time +readonly +readwrite',
+  '+client|id +client|getname +client|setname +client|list',
+  '+cluster|nodes +cluster|info +cluster|myid +cluster|slots +cluster|replicas +cluster|keyslot +cluster|countkeysinslot',
+  '+config|get +acl|whoami +acl|users +acl|list +acl|getuser +acl|setuser +acl|deluser',
 ].join(' ');
 
-const NO_DATA = 'resetkeys resetchannels -@all';
+/** What forming and steering a cluster takes, and nothing that reads or writes keys. */
+const STEERING_RIGHTS =
+  '+ping +auth +hello +command +client +info +role +dbsize +lastsave +bgsave +wait +time +cluster +config|get +config|set';
+
+/** `steer`: cluster and settings. `users`: only the rights of users. */
+export type FenceRights = 'steer' | 'users';
+
+const FENCE_RIGHTS: Readonly<Record<FenceRights, string>> = {
+  steer: STEERING_RIGHTS,
+  users: '+ping +auth +acl|whoami +acl|getuser +acl|setuser',
+};
+
+/** The rules of a fence user, after `reset`. */
+export function fenceRules(rights: FenceRights): string[] {
+  return `${NO_DATA} ${FENCE_RIGHTS[rights]}`.split(' ');
+}
 
 const DUTIES = ['operator', 'replication', 'app', 'admin'] as const satisfies readonly Duty[];
 

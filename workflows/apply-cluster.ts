@@ -68,12 +68,14 @@ async function performOnCluster(operation: Operation, step: Exclude<Step, { host
   const { spec } = operation.input;
   const { settle } = operation.activities;
   const summary = describeStep(step);
-  await operation.step(step, async ({ generation }) => {
+  await operation.step(step, async (address) => {
     switch (step.kind) {
       case 'formCluster': {
         const { masters, replicas } = step;
-        const formed = await settle.formCluster.executeWithOptions({ summary }, [{ spec, masters, replicas }]);
-        await rememberIdentities(operation, generation, formed.identities);
+        const formed = await settle.formCluster.executeWithOptions({ summary }, [
+          { spec, masters, replicas, token: { ...address, attempt: 0 } },
+        ]);
+        await rememberIdentities(operation, address.generation, formed.identities);
         return formed;
       }
       case 'smokeTest':

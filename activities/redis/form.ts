@@ -1,5 +1,4 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { SecretResolver } from '../../config/secrets.js';
 import { wantedSettings } from '../../config/settings.js';
 import { ForgeError } from '../../domain/errors.js';
 import {
@@ -12,6 +11,8 @@ import {
 import { declaredNodes } from '../../domain/nodes.js';
 import type { ClusterSpec } from '../../domain/spec.js';
 import type { StepResult } from '../../domain/steps.js';
+import type { StepToken } from '../../domain/survey.js';
+import { Fence, type FenceDeps } from './fence.js';
 import { commandOf, effectOf, FormingNodes } from './forming-nodes.js';
 import { takeTuningBack, tune } from './tuning.js';
 
@@ -20,6 +21,7 @@ const POLL_MS = 10;
 
 export interface FormRequest extends FormationWanted {
   readonly spec: ClusterSpec;
+  readonly token: StepToken;
 }
 
 export interface Formed extends StepResult {
@@ -31,8 +33,7 @@ export interface Formed extends StepResult {
   readonly formedAfterMs: number;
 }
 
-export interface FormDeps {
-  readonly secrets: SecretResolver;
+export interface FormDeps extends FenceDeps {
   /** Told what goes on, several times a second: a heartbeat. */
   readonly progress?: (what: string) => void;
   readonly signal?: AbortSignal;
@@ -41,15 +42,20 @@ export interface FormDeps {
 /**
  * Makes one cluster of the declared nodes, from whatever an earlier attempt left, and returns when every node says so. Waits for conditions, at the
  * most `timings.formMs`. The settings that make it quick are taken back before it returns, also where it fails.
- * @throws ForgeError Refused, NotReached, NodeUnreachable, SecretUnavailable
+ * @throws ForgeError Refused, NotReached, NodeUnreachable, SecretUnavailable, Fenced
  */
 export async function form(request: FormRequest, deps: FormDeps): Promise<Formed> {
-  const password = await deps.secrets(request.spec.secrets.operator.current);
-  const nodes = new FormingNodes(request.spec, password);
+  const { spec, token } = request;
+  const fence = await Fence.raise({ spec, token, rights: 'steer' }, deps);
+  const nodes = new FormingNodes(spec, {
+    credentials: fence.credentials,
+    raiseAgain: (name) => fence.raiseAgain(name),
+  });
   try {
     return await formWith(nodes, request, deps);
   } finally {
     nodes.close();
+    await fence.lower();
   }
 }
 
@@ -158,6 +164,7 @@ class Attempt {
         else this.#refused.set(effectOf(action), reply?.error.message ?? 'no reply');
       }
     } catch (error) {
+      if (error instanceof ForgeError && error.type === 'Fenced') throw error;
       this.#refused.set(node, error instanceof Error ? error.message : 'it failed');
     }
   }

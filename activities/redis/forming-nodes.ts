@@ -1,4 +1,3 @@
-import type { Secret } from '../../config/secrets.js';
 import type { FormationAction, FormationInput, FormingNode } from '../../domain/formation.js';
 import { type DeclaredNode, declaredNodes } from '../../domain/nodes.js';
 import type { SilentNode } from '../../domain/observation.js';
@@ -6,12 +5,28 @@ import { eachSlot } from '../../domain/ownership.js';
 import { parseInfo, readClusterInfo, readReplication } from '../../domain/parse-info.js';
 import { parseClusterNodes } from '../../domain/parse-nodes.js';
 import type { ClusterSpec } from '../../domain/spec.js';
-import { userName } from '../../domain/users.js';
-import { type Command, connectNode, type NodeConnection, type Reply, textOf, valueOf } from './connection.js';
+import { ForgeError } from '../../domain/errors.js';
+import {
+  type Command,
+  connectNode,
+  type Credentials,
+  type NodeConnection,
+  type Reply,
+  textOf,
+  valueOf,
+} from './connection.js';
 import { nodeFailure } from './failure.js';
+import { isLetGo } from './fence.js';
 import { silenceOf } from './silence.js';
 
 type FormationNodes = FormationInput['observation']['nodes'];
+
+/** Who works on the nodes. */
+export interface Access {
+  readonly credentials: Credentials;
+  /** Called where a node does not know the user any more, before it is tried once more. @throws ForgeError Fenced where a newer attempt is the reason */
+  readonly raiseAgain: (node: string) => Promise<void>;
+}
 
 /** The declared nodes with one open connection each, for as long as a formation takes: it asks them every few milliseconds. */
 export class FormingNodes {
@@ -20,7 +35,7 @@ export class FormingNodes {
 
   constructor(
     private readonly spec: ClusterSpec,
-    private readonly password: Secret,
+    private readonly access: Access,
   ) {
     this.#declared = declaredNodes(spec);
   }
@@ -41,12 +56,13 @@ export class FormingNodes {
       ]);
       return { ...asked, answered: true, ...readLook(replies) };
     } catch (error) {
+      if (error instanceof ForgeError && error.type === 'Fenced') throw error;
       const { silence } = silenceOf(error);
       return { ...asked, answered: false, silence } satisfies Partial<SilentNode>;
     }
   }
 
-  /** Sends commands to one node in one round trip. @throws NodeSilent */
+  /** Sends commands to one node in one round trip. @throws NodeSilent; ForgeError Fenced where a newer attempt is at work */
   async send(name: string, commands: readonly Command[]): Promise<Reply[]> {
     const connection = await this.#connection(name);
     try {
@@ -77,10 +93,22 @@ export class FormingNodes {
     if (open !== undefined) return open;
     const node = this.#declared.find((candidate) => candidate.name === name);
     if (node === undefined) throw new Error(`${name} is no node of ${this.spec.name}`);
-    const credentials = { user: userName(this.spec, 'operator'), password: this.password };
-    const connection = await connectNode({ ...node, credentials, timeoutMs: this.spec.timings.redisCommandMs });
+    const connection = await this.#connect(node);
     this.#connections.set(name, connection);
     return connection;
+  }
+
+  /** A node that was started anew has its users from the file, where ours is not. */
+  async #connect(node: DeclaredNode): Promise<NodeConnection> {
+    const { credentials, raiseAgain } = this.access;
+    const target = { ...node, credentials, timeoutMs: this.spec.timings.redisCommandMs };
+    try {
+      return await connectNode(target);
+    } catch (error) {
+      if (!isLetGo(error)) throw error;
+      await raiseAgain(node.name);
+      return connectNode(target);
+    }
   }
 }
 

@@ -1,5 +1,4 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { SecretResolver } from '../../config/secrets.js';
 import { ForgeError } from '../../domain/errors.js';
 import { nodeName } from '../../domain/nodes.js';
 import { type InfoFields, parseInfo, readServerInfo } from '../../domain/parse-info.js';
@@ -7,32 +6,30 @@ import { hazardOf } from '../../domain/setting-hazards.js';
 import { changeText, sameSetting, type SettingChange, shownValue } from '../../domain/settings.js';
 import type { ClusterSpec } from '../../domain/spec.js';
 import type { StepResult } from '../../domain/steps.js';
+import type { StepToken } from '../../domain/survey.js';
 import { type NodeConnection, textOf } from './connection.js';
 import { refusalOf } from './failure.js';
-import { asOperator } from './operator.js';
+import { behindFence, type FenceDeps } from './fence.js';
 
 export interface SettingsStep {
   readonly spec: ClusterSpec;
   readonly host: string;
   readonly port: number;
+  readonly token: StepToken;
   /** Set in this order. */
   readonly settings: readonly SettingChange[];
-}
-
-export interface SettingsDeps {
-  readonly secrets: SecretResolver;
 }
 
 /**
  * Sets these settings on one running node, one after the other, and reads each back; one that is as wanted already is left. What Redis sets only at its
  * start is no failure and is said.
  * @throws ForgeError PlanChanged where somebody set another value since the plan, Refused where lowering a limit would hurt now, CommandFailed where Redis refuses a value, NotReached where it has no effect,
- * NodeUnreachable, NodeAuthFailed, SecretUnavailable
+ * NodeUnreachable, NodeAuthFailed, SecretUnavailable, Fenced
  */
-export async function setSettings(step: SettingsStep, { secrets }: SettingsDeps): Promise<StepResult> {
-  const { spec } = step;
+export async function setSettings(step: SettingsStep, deps: FenceDeps): Promise<StepResult> {
+  const { spec, token } = step;
   const node = nodeName(step.host, step.port);
-  return asOperator({ spec, node, secrets }, async (connection) => {
+  return behindFence({ spec, token, nodes: [node], rights: 'steer' }, deps, async (connection) => {
     const setter = new Setter({ spec, node, connection });
     for (const change of step.settings) await setter.set(change);
     return { effects: setter.effects };

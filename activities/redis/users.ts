@@ -4,15 +4,18 @@ import { ForgeError } from '../../domain/errors.js';
 import { nodeName } from '../../domain/nodes.js';
 import type { ClusterSpec, Duty } from '../../domain/spec.js';
 import type { StepResult } from '../../domain/steps.js';
+import type { StepToken } from '../../domain/survey.js';
 import { userName } from '../../domain/users.js';
 import { type NodeConnection, valueOf } from './connection.js';
 import { refusalOf } from './failure.js';
+import { behindFence, type FenceDeps } from './fence.js';
 import { asOperator } from './operator.js';
 
 export interface UsersStep {
   readonly spec: ClusterSpec;
   readonly host: string;
   readonly port: number;
+  readonly token: StepToken;
 }
 
 export interface UsersDeps {
@@ -23,12 +26,12 @@ export interface UsersDeps {
  * Gives the users of one running node the rights of the spec. By ACL SETUSER, which changes each at once and keeps its connections and passwords: ACL LOAD
  * drops every client and every replication link up to Redis 7.2 (src/acl.c). Users that the spec does not have are left.
  * @throws ForgeError Refused where a user has another secret than the spec's, CommandFailed where Redis refuses the rights, NotReached where a password
- * changed on the way, NodeUnreachable, NodeAuthFailed, SecretUnavailable
+ * changed on the way, NodeUnreachable, NodeAuthFailed, SecretUnavailable, Fenced
  */
-export async function setUsers({ spec, host, port }: UsersStep, { secrets }: UsersDeps): Promise<StepResult> {
+export async function setUsers({ spec, host, port, token }: UsersStep, deps: FenceDeps): Promise<StepResult> {
   const node = nodeName(host, port);
-  const wanted = await resolveSecrets({ spec, resolve: secrets });
-  return asOperator({ spec, node, secrets }, async (connection) => {
+  const wanted = await resolveSecrets({ spec, resolve: deps.secrets });
+  return behindFence({ spec, token, nodes: [node], rights: 'users' }, deps, async (connection) => {
     await refuseOtherSecrets({ spec, node, connection, wanted });
     const effects: string[] = [];
     for (const { user, rules } of userRules(spec)) {

@@ -33,7 +33,13 @@ type Seen = Awaited<ReturnType<FormingNodes['look']>>;
 export async function watchForming(watched: Watched): Promise<Times> {
   const startedAt = performance.now();
   await Promise.all(declaredNodes(watched.spec).map(untilItListens));
-  const eyes = new FormingNodes(watched.spec, await watched.secrets(watched.spec.secrets.operator.current));
+  const eyes = new FormingNodes(watched.spec, {
+    credentials: {
+      user: userName(watched.spec, 'operator'),
+      password: await watched.secrets(watched.spec.secrets.operator.current),
+    },
+    raiseAgain: () => Promise.resolve(),
+  });
   const wanted = place(watched.spec);
   let writableMs: number | undefined;
   try {

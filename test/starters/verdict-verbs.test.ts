@@ -9,6 +9,7 @@ import type { Verdict } from '../../domain/verdict.js';
 import { checkVerb } from '../../starters/verbs/check.js';
 import { inspectVerb } from '../../starters/verbs/inspect.js';
 import { statusVerb } from '../../starters/verbs/status.js';
+import { CONFIRMED, TOKEN } from '../support/fence.js';
 import { type RedisNodes, startRedisNodes } from '../support/redis-nodes.js';
 import { runVerb } from '../support/run-verb.js';
 import { until } from '../support/until.js';
@@ -22,7 +23,7 @@ let names: string[];
 
 beforeAll(async () => {
   nodes = await startRedisNodes();
-  await form({ spec: nodes.spec, ...place(nodes.spec) }, { secrets: nodes.secrets });
+  await form({ spec: nodes.spec, token: TOKEN, ...place(nodes.spec) }, { secrets: nodes.secrets, ...CONFIRMED });
   names = [...nodes.servers.keys()];
   folder = await mkdtemp(join(tmpdir(), 'redisforge-verdict-'));
   for (const [duty, value] of Object.entries(nodes.password))

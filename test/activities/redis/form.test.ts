@@ -6,6 +6,7 @@ import { expectationOf } from '../../../domain/expectation.js';
 import { judge } from '../../../domain/judge.js';
 import { place, type Placement } from '../../../domain/placement.js';
 import { failureOf } from '../../support/failure.js';
+import { CONFIRMED, TOKEN } from '../../support/fence.js';
 import { type RedisNodes, startRedisNodes } from '../../support/redis-nodes.js';
 import { startRedis } from '../../support/redis-server.js';
 import { until } from '../../support/until.js';
@@ -35,8 +36,8 @@ beforeEach(async () => {
 
 function formNow(deps: { progress?: (what: string) => void; signal?: AbortSignal } = {}): Promise<Formed> {
   return form(
-    { spec: nodes.spec, masters: plan.masters, replicas: plan.replicas },
-    { secrets: nodes.secrets, ...deps },
+    { spec: nodes.spec, token: TOKEN, masters: plan.masters, replicas: plan.replicas },
+    { secrets: nodes.secrets, ...CONFIRMED, ...deps },
   );
 }
 
@@ -200,12 +201,9 @@ describe('form', () => {
     });
     // And one node lost everything, so that there is something left to do.
     const [, other] = plan.replicas;
+    const lost = await idOf(other?.node ?? '');
     await nodes.admin(other?.node ?? '', 'CLUSTER', 'RESET', 'HARD');
-    for (const name of names) {
-      await nodes
-        .admin(name, 'CLUSTER', 'FORGET', (await ghostOf(name, other?.node ?? '')) ?? '')
-        .catch(() => undefined);
-    }
+    for (const name of names) await nodes.admin(name, 'CLUSTER', 'FORGET', lost).catch(() => undefined);
     await formNow();
     const swapped = planned().map((row) => {
       if (row.name === replica)
@@ -251,7 +249,7 @@ describe('form', () => {
     nodes.servers.get(last)?.freeze();
     try {
       const spec = { ...nodes.spec, timings: { ...nodes.spec.timings, redisCommandMs: 200 } };
-      const error = await failureOf(form({ spec, ...plan }, { secrets: nodes.secrets }));
+      const error = await failureOf(form({ spec, token: TOKEN, ...plan }, { secrets: nodes.secrets, ...CONFIRMED }));
       expect(error.type).toBe('NodeUnreachable');
       expect(error.text.what).toContain(`${last} does not do what it is asked (timeout`);
       expect(String(await nodes.admin(first, 'CONFIG', 'GET', 'cluster-node-timeout'))).toContain('5000');
@@ -266,7 +264,7 @@ describe('form', () => {
     await nodes.admin(replica, 'CONFIG', 'SET', 'masterauth', 'not-the-secret');
     try {
       const spec = { ...nodes.spec, timings: { ...nodes.spec.timings, formMs: 1500 } };
-      const error = await failureOf(form({ spec, ...plan }, { secrets: nodes.secrets }));
+      const error = await failureOf(form({ spec, token: TOKEN, ...plan }, { secrets: nodes.secrets, ...CONFIRMED }));
       expect(error.type).toBe('NotReached');
       expect(error.text.what).toContain(`${replica} has no replication link`);
       expect(error.text.left).toContain(`${replica} replicates`);
@@ -276,10 +274,3 @@ describe('form', () => {
     }
   });
 });
-
-/** The ID under which `viewer` still has the node at the address of `name`, where that one has another by now. */
-async function ghostOf(viewer: string, name: string): Promise<string | undefined> {
-  const now = await idOf(name);
-  const lines = String(await nodes.admin(viewer, 'CLUSTER', 'NODES')).split('\n');
-  return lines.find((line) => line.includes(`:${portOf(name)}@`) && !line.startsWith(now))?.split(' ')[0];
-}

@@ -6,6 +6,7 @@ import { Secret } from '../../../config/secrets.js';
 import { judge } from '../../../domain/judge.js';
 import { place } from '../../../domain/placement.js';
 import type { FindingCode, Verdict } from '../../../domain/verdict.js';
+import { CONFIRMED, TOKEN } from '../../support/fence.js';
 import { type RedisNodes, startRedisNodes } from '../../support/redis-nodes.js';
 import { until } from '../../support/until.js';
 
@@ -21,7 +22,7 @@ beforeAll(() => {
 beforeEach(async () => {
   nodes = await startRedisNodes({ redisCommandMs: 500 });
   const plan = place(nodes.spec);
-  await form({ spec: nodes.spec, ...plan }, { secrets: nodes.secrets });
+  await form({ spec: nodes.spec, token: TOKEN, ...plan }, { secrets: nodes.secrets, ...CONFIRMED });
   names = [...nodes.servers.keys()];
   replicaOf = Object.fromEntries(plan.replicas.map(({ node, of }) => [of, node]));
 });

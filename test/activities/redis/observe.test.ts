@@ -10,6 +10,7 @@ import { silenceOf } from '../../../activities/redis/silence.js';
 import { Secret } from '../../../config/secrets.js';
 import { place } from '../../../domain/placement.js';
 import { freePort } from '../../support/ports.js';
+import { CONFIRMED, TOKEN } from '../../support/fence.js';
 import { type RedisNodes, startRedisNodes } from '../../support/redis-nodes.js';
 import { startRedis } from '../../support/redis-server.js';
 import { until } from '../../support/until.js';
@@ -20,7 +21,7 @@ let nodes: RedisNodes;
 
 beforeAll(async () => {
   nodes = await startRedisNodes({ redisCommandMs: 400 });
-  await form({ spec: nodes.spec, ...place(nodes.spec) }, { secrets: nodes.secrets });
+  await form({ spec: nodes.spec, token: TOKEN, ...place(nodes.spec) }, { secrets: nodes.secrets, ...CONFIRMED });
 });
 afterAll(() => nodes.stop());
 

@@ -6,6 +6,7 @@ import { nodeSettings } from '../../../config/settings.js';
 import { fixedAtStart, type SettingChange } from '../../../domain/settings.js';
 import type { ClusterSpec } from '../../../domain/spec.js';
 import { failureOf } from '../../support/failure.js';
+import { CONFIRMED, TOKEN } from '../../support/fence.js';
 import { type RedisNodes, startRedisNodes } from '../../support/redis-nodes.js';
 
 const MOST_FILES = Number(readFileSync('/proc/sys/fs/nr_open', 'utf8'));
@@ -21,7 +22,10 @@ afterAll(() => nodes.stop());
 
 function set(settings: readonly SettingChange[], spec: ClusterSpec = nodes.spec) {
   const [host = '', port = ''] = name.split(':');
-  return setSettings({ spec, host, port: Number(port), settings }, { secrets: nodes.secrets });
+  return setSettings(
+    { spec, host, port: Number(port), token: TOKEN, settings },
+    { secrets: nodes.secrets, ...CONFIRMED },
+  );
 }
 
 const change = (setting: string, running: string, wanted: string): SettingChange => ({ setting, running, wanted });

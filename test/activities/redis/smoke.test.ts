@@ -4,13 +4,14 @@ import { smoke } from '../../../activities/redis/smoke.js';
 import { place } from '../../../domain/placement.js';
 import type { ClusterSpec } from '../../../domain/spec.js';
 import { failureOf } from '../../support/failure.js';
+import { CONFIRMED, TOKEN } from '../../support/fence.js';
 import { type RedisNodes, startRedisNodes } from '../../support/redis-nodes.js';
 
 let nodes: RedisNodes;
 
 beforeAll(async () => {
   nodes = await startRedisNodes({ appKeys: '~orders:*' });
-  await form({ spec: nodes.spec, ...place(nodes.spec) }, { secrets: nodes.secrets });
+  await form({ spec: nodes.spec, token: TOKEN, ...place(nodes.spec) }, { secrets: nodes.secrets, ...CONFIRMED });
 });
 afterAll(() => nodes.stop());
 

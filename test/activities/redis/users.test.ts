@@ -4,6 +4,7 @@ import { otherSecrets, setUsers } from '../../../activities/redis/users.js';
 import { createSecretResolver } from '../../../config/secrets.js';
 import type { ClusterSpec, Duty } from '../../../domain/spec.js';
 import { failureOf } from '../../support/failure.js';
+import { CONFIRMED, TOKEN } from '../../support/fence.js';
 import { type RedisNodes, startRedisNodes } from '../../support/redis-nodes.js';
 
 let nodes: RedisNodes | undefined;
@@ -32,7 +33,7 @@ function withApp(app: Partial<ClusterSpec['users']['app']>): ClusterSpec {
 
 function set(spec: ClusterSpec, secrets = running().secrets) {
   const [host = '', port = ''] = name.split(':');
-  return setUsers({ spec, host, port: Number(port) }, { secrets });
+  return setUsers({ spec, host, port: Number(port), token: TOKEN }, { secrets, ...CONFIRMED });
 }
 
 /** What another worker would resolve, whose files were changed. */
