@@ -32,7 +32,7 @@ export function completeSpec(document: SpecDocument, places: Places): Completed 
     const ssh = completeSsh({ document, host, path: ['hosts', i, 'ssh'], places, problems });
     return completeHost(document, host, ssh);
   });
-  const { apiVersion, name, uid, engine, mode, shape, service, users } = document;
+  const { apiVersion, name, uid, engine, mode, shape, users } = document;
   const spec: ClusterSpec = {
     apiVersion,
     name,
@@ -42,7 +42,7 @@ export function completeSpec(document: SpecDocument, places: Places): Completed 
     shape,
     hosts,
     install: { method: 'preinstalled', server: document.install.server ?? `/usr/bin/${engine.kind}-server` },
-    service,
+    service: completeService(document, problems),
     os: completeOs(document),
     redis: completeRedis(document),
     persistence: completePersistence(document),
@@ -56,6 +56,20 @@ export function completeSpec(document: SpecDocument, places: Places): Completed 
 function completeHost(document: SpecDocument, host: SpecDocument['hosts'][number], ssh: SshAccess): HostSpec {
   const { name, zone, address, nodes } = host;
   return { name, zone, address, ssh, root: host.root ?? document.root, nodes };
+}
+
+function completeService({ service }: SpecDocument, problems: RuleProblem[]): ClusterSpec['service'] {
+  const { method, user } = service;
+  if (method === 'systemd') return { method, user: user ?? 'redis' };
+  if (user !== undefined) {
+    problems.push({
+      path: ['service', 'user'],
+      reason: 'has no meaning with the method process: the nodes run as whoever the host helper runs as',
+      right: 'no such line, or service.method systemd',
+      with: [['service', 'method']],
+    });
+  }
+  return { method };
 }
 
 function completeRedis({ redis, persistence }: SpecDocument): ClusterSpec['redis'] {
@@ -125,10 +139,11 @@ interface SshContext {
 
 function completeSsh({ document, host, path, places, problems }: SshContext): SshAccess {
   const own = host.ssh ?? {};
-  const { jump: defaultJump, ...defaults } = document.ssh;
+  const { jump: defaultJump, sudo: defaultSudo, ...defaults } = document.ssh;
+  const privilege = (own.sudo ?? defaultSudo ?? false) ? 'sudo' : 'login';
   const endpoint = completeEndpoint({ own, defaults, host: own.host ?? host.address, path, places, problems });
   const jump = own.jump ?? defaultJump;
-  if (jump === undefined) return endpoint;
+  if (jump === undefined) return { ...endpoint, privilege };
   // The keys of the hosts are not those of the machine before them, and neither is their port.
   const { hostKeys: _keys, port: _port, ...jumpDefaults } = defaults;
   const jumpPath = own.jump === undefined ? ['ssh', 'jump'] : [...path, 'jump'];
@@ -140,12 +155,12 @@ function completeSsh({ document, host, path, places, problems }: SshContext): Ss
     places,
     problems,
   });
-  return { ...endpoint, jump: via };
+  return { ...endpoint, privilege, jump: via };
 }
 
 interface EndpointContext {
   readonly own: SshDocument | JumpDocument;
-  readonly defaults: Omit<SshDocument, 'host' | 'jump'>;
+  readonly defaults: Omit<SshDocument, 'host' | 'jump' | 'sudo'>;
   readonly host: string;
   readonly path: SpecPath;
   readonly places: Places;

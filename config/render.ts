@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { nodePaths } from '../domain/nodes.js';
+import { nodePaths, unitName } from '../domain/nodes.js';
 import type { ClusterSpec, HostSpec } from '../domain/spec.js';
 import type { NodeFileRole } from '../domain/survey.js';
 import { userName } from '../domain/users.js';
@@ -15,8 +15,8 @@ export interface RenderedFile {
   readonly role: NodeFileRole;
   /** Absolute, on the host. */
   readonly path: string;
-  /** As chmod takes it. */
-  readonly mode: '600';
+  /** As chmod takes it; or with owner and the account whose group it gets, as the host helper takes it. */
+  readonly mode: string;
   readonly content: string;
   /** Hex. */
   readonly sha256: string;
@@ -36,8 +36,21 @@ export function renderNodeFiles(request: RenderRequest): RenderedFile[] {
   return [
     file('config', paths.config, renderConfig(request, { settings: nodeSettings(spec), extra: spec.redis.extra })),
     file('acl', paths.acl, renderUsers(spec, secrets)),
-    file('service', paths.service, `${[spec.install.server, paths.config].join('\n')}\n`),
-  ];
+    file('service', paths.service, renderService(spec, port, [spec.install.server, paths.config])),
+  ].map((rendered) => ({ ...rendered, mode: nodeModes(spec).file }));
+}
+
+/** The command of a node, an argument a line; before it, where systemd runs it, the unit. */
+function renderService({ name, service }: ClusterSpec, port: number, argv: readonly string[]): string {
+  const manager = service.method === 'systemd' ? [`systemd ${unitName({ name }, port)}`] : [];
+  return `${[...manager, ...argv].join('\n')}\n`;
+}
+
+/** Modes of what a node has, as the host helper takes them. Under systemd a node has an account of its own, which may change only data and log. */
+export function nodeModes({ service }: ClusterSpec) {
+  if (service.method !== 'systemd') return { shared: '700', home: '700', own: '700', run: '700', file: '600' };
+  const { user } = service;
+  return { shared: '711', home: `750:root:${user}`, own: `700:${user}:${user}`, run: '700', file: `640:root:${user}` };
 }
 
 /**
@@ -57,8 +70,8 @@ function asRunning(settings: readonly (readonly [string, string])[], running: Re
   return Object.fromEntries(settings.map(([name, value]) => [name, running[name] ?? value]));
 }
 
-function file(role: NodeFileRole, path: string, content: string): RenderedFile {
-  return { role, path, mode: '600', content, sha256: digest(content) };
+function file(role: NodeFileRole, path: string, content: string): Omit<RenderedFile, 'mode'> {
+  return { role, path, content, sha256: digest(content) };
 }
 
 function digest(content: string): string {

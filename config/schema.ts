@@ -92,6 +92,8 @@ const sshFields = {
   knownHosts: path.exactOptional(),
 };
 
+/** Of hosts, not of a jump host: nothing is run there. */
+const sudo = flag.exactOptional();
 const sshHost = text(/^[A-Za-z0-9_.:-]+$/, 'a host name or address').exactOptional();
 const jump = section({ ...sshFields, host: text(/^[A-Za-z0-9_.:-]+$/, 'a host name or address') }).exactOptional();
 
@@ -102,7 +104,7 @@ const host = section({
   zone: text(/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/, 'letters, digits, dots and dashes'),
   address,
   root: root.exactOptional(),
-  ssh: section({ ...sshFields, host: sshHost, jump }).exactOptional(),
+  ssh: section({ ...sshFields, sudo, host: sshHost, jump }).exactOptional(),
   nodes: z
     .array(node, { error: 'a list of ports' })
     .min(1, { error: 'at least one port' })
@@ -222,13 +224,16 @@ export const specSchema = section({
   mode: z.literal('cluster', { error: 'cluster' }).prefault('cluster'),
   shape,
   root: root.prefault('/var/lib/redisforge'),
-  ssh: section({ ...sshFields, jump }).prefault({}),
+  ssh: section({ ...sshFields, sudo, jump }).prefault({}),
   hosts: z.array(host, { error: 'a list of hosts' }).min(1, { error: 'at least one host' }),
   install: section({
     method: z.literal('preinstalled', { error: 'preinstalled' }).prefault('preinstalled'),
     server: absolutePath.exactOptional(),
   }).prefault({}),
-  service: section({ method: z.literal('process', { error: 'process' }).prefault('process') }).prefault({}),
+  service: section({
+    method: choice(['process', 'systemd']).prefault('process'),
+    user: text(/^[a-z_][a-z0-9_-]{0,30}$/, 'the name of a system account, such as redis').exactOptional(),
+  }).prefault({}),
   os: section({
     profile: choice(['apply', 'report', 'off']).exactOptional(),
     denied: choice(['accept', 'refuse']).prefault('accept'),

@@ -16,6 +16,8 @@ export interface ApplyWorld {
   /** What could not be surveyed, already in words. */
   readonly unsurveyed: readonly Refusal[];
   readonly observation: Observation;
+  /** sha256 of the template unit, by host name; empty where nodes are not run by systemd. */
+  readonly wantedUnits: Readonly<Record<string, string>>;
   /** By node name. */
   readonly wantedFiles: Readonly<Record<string, WantedFiles>>;
   /**

@@ -17,6 +17,8 @@ export const FAILURES = {
   HostKeyUnknown: { retry: false, exit: 4 },
   HostKeyChanged: { retry: false, exit: 4 },
   HostAuthFailed: { retry: false, exit: 4 },
+  /** The login may not do by sudo what it has to. */
+  SudoRefused: { retry: false, exit: 3 },
   CommandTimeout: { retry: true, exit: 4 },
   CommandFailed: { retry: false, exit: 1 },
   NodeUnreachable: { retry: true, exit: 4 },

@@ -1,3 +1,4 @@
+import { serviceRefusals } from './exam-service.js';
 import { nodeName } from './nodes.js';
 import type { Refusal } from './plan.js';
 import type { ClusterSpec } from './spec.js';
@@ -30,6 +31,7 @@ export function examRefusals({ spec, survey }: ExamInput): Refusal[] {
   return [
     ...foreignCluster({ spec, survey }),
     ...ofHost.flatMap((problem) => (problem === null ? [] : [onHost(host, problem)])),
+    ...serviceRefusals({ spec, survey }),
     ...survey.nodes.flatMap((node) => nodeRefusals(survey, node)),
   ];
 }

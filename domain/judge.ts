@@ -33,7 +33,8 @@ export function judge({ observation, expectation, cluster }: JudgeInput): Verdic
   };
 }
 
-function bySeverityThenCode(a: Finding, b: Finding): number {
+/** The order in which findings are shown. */
+export function bySeverityThenCode(a: Finding, b: Finding): number {
   if (a.severity !== b.severity) return a.severity === 'error' ? -1 : 1;
   return FINDING_CODES.indexOf(a.code) - FINDING_CODES.indexOf(b.code);
 }

@@ -40,8 +40,8 @@ export function hostPaths(host: HostSpec) {
   };
 }
 
-/** Files and folders of one node on its host. */
-export function nodePaths(host: HostSpec, port: number) {
+/** Files and folders of one node on its host; `%i` stands for the port in a systemd template. */
+export function nodePaths(host: HostSpec, port: number | '%i') {
   const home = `${host.root}/nodes/${port}`;
   return {
     home,
@@ -49,8 +49,18 @@ export function nodePaths(host: HostSpec, port: number) {
     acl: `${home}/users.acl`,
     service: `${home}/service`,
     data: `${home}/data`,
+    logs: `${home}/log`,
     log: `${home}/log/redis.log`,
   };
+}
+
+/** The template of all units of a cluster's nodes; the instance is the port. */
+export function unitTemplate({ name }: Pick<ClusterSpec, 'name'>): string {
+  return `redisforge-${name}@.service`;
+}
+
+export function unitName({ name }: Pick<ClusterSpec, 'name'>, port: number): string {
+  return `redisforge-${name}@${port}.service`;
 }
 
 /** The port in a node's name. */

@@ -8,9 +8,10 @@ import { type AnsweringNode, answering } from './observation.js';
 import { place, type Placement } from './placement.js';
 import type { PlanBody, Refusal, Step } from './plan.js';
 import { profileNotes, profileRefusals, profileSteps } from './plan-profile.js';
+import { emptyStart } from './plan-guard.js';
 import { planSettings } from './plan-settings.js';
 import type { ClusterSpec } from './spec.js';
-import type { HostSurvey, NodeSurvey } from './survey.js';
+import type { HostSurvey, NodeSurvey, ServiceState } from './survey.js';
 
 /** The steps from the world as it is to the cluster that the spec declares. Pure: the same world gives the same plan. */
 export function planApply(world: ApplyWorld): PlanBody {
@@ -39,6 +40,7 @@ export function planApply(world: ApplyWorld): PlanBody {
       ...changing.refusals,
       ...forming.refusals,
       ...nodes.flatMap(({ node, survey }) => lockedOut(world, node, survey)),
+      ...nodes.flatMap(({ node, survey }) => heldBack(world, node, survey)),
     ],
     drift: changing.drift,
     notes: [
@@ -67,27 +69,46 @@ function osSteps(world: ApplyWorld, host: string): Step[] {
 }
 
 function prepareSteps(world: ApplyWorld, host: string): Step[] {
-  const record = hostSurvey(world, host)?.record;
-  if (record === undefined || record.helperSha256 === world.helperSha256) return [];
-  const why =
-    record.helperSha256 === null ? 'bare: host helper, folders, record' : 'its host helper is of another version';
-  return [{ kind: 'prepareHost', id: `prepareHost/${host}`, host, why }];
+  const survey = hostSurvey(world, host);
+  const why = survey === undefined ? null : whyPrepare(world, survey);
+  return why === null ? [] : [{ kind: 'prepareHost', id: `prepareHost/${host}`, host, why }];
+}
+
+function whyPrepare({ helperSha256, wantedUnits }: ApplyWorld, { host, record, unit }: HostSurvey): string | null {
+  if (record.helperSha256 === null) return 'bare: host helper, folders, record';
+  if (record.helperSha256 !== helperSha256) return 'its host helper is of another version';
+  if ((wantedUnits[host] ?? unit?.sha256) === unit?.sha256) return null;
+  if (unit === null) return "the nodes' unit is missing";
+  return "the nodes' unit differs; a node that runs takes it at its next start";
 }
 
 function nodeSteps(world: ApplyWorld, node: DeclaredNode, survey: NodeSurvey | undefined): Step[] {
   if (survey === undefined || survey.service.state === 'running') return [];
+  const start = startStep(world, node, survey);
+  if (start === null) return [];
   const files = differingFiles(world, node, survey);
   const place: Step[] =
     files.length === 0
       ? []
       : [{ kind: 'placeNode', id: `placeNode/${node.name}`, host: node.host, node: node.name, files }];
-  return [
-    ...place,
-    { kind: 'startNode', id: `startNode/${node.name}`, host: node.host, node: node.name, why: whyStart(survey) },
-  ];
+  return [...place, start];
 }
 
-function whyStart({ service }: NodeSurvey): string {
+function startStep(world: ApplyWorld, node: DeclaredNode, survey: NodeSurvey): Step | null {
+  const step = { kind: 'startNode', id: `startNode/${node.name}`, host: node.host, node: node.name } as const;
+  if (survey.service.state !== 'guarded') return { ...step, why: whyStart(survey.service) };
+  const empty = emptyStart(world, node, survey.service);
+  return 'why' in empty ? { ...step, why: empty.why, empty: 'accepted' } : null;
+}
+
+/** A node that may not start without its data, with what to do. */
+function heldBack(world: ApplyWorld, node: DeclaredNode, survey: NodeSurvey | undefined): Refusal[] {
+  if (survey?.service.state !== 'guarded') return [];
+  const empty = emptyStart(world, node, survey.service);
+  return 'refusal' in empty ? [empty.refusal] : [];
+}
+
+function whyStart(service: Exclude<ServiceState, { state: 'guarded' }>): string {
   switch (service.state) {
     case 'absent':
       return 'new';

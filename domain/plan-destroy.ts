@@ -55,7 +55,8 @@ function hostSteps({ spec, data }: DestroyWorld, survey: HostSurvey): Step[] {
 function leavesSomething(node: HostSurvey['nodes'][number] | undefined, data: DataDecision): boolean {
   if (node === undefined) return false;
   const files = Object.values(node.files).some((digest) => digest !== null);
-  return files || node.service.state !== 'absent' || (data.folders === 'delete' && node.data.length > 0);
+  const ran = node.service.state !== 'absent' && node.service.state !== 'guarded';
+  return files || ran || (data.folders === 'delete' && node.data.length > 0);
 }
 
 function dataRefusals({ spec, observation, data }: DestroyWorld, ours: readonly HostSurvey[]): Refusal[] {

@@ -39,6 +39,8 @@ export type Step =
       readonly host: string;
       readonly node: string;
       readonly why: string;
+      /** Where it is to start although its data is not there. */
+      readonly empty?: 'accepted';
     }
   | {
       readonly kind: 'formCluster';

@@ -46,7 +46,12 @@ export interface HostSpec {
   readonly nodes: readonly { readonly port: number }[];
 }
 
-export interface SshAccess extends SshEndpoint {
+export interface SshAccess extends SshRoute {
+  /** Whether the host helper runs as the login user or, by `sudo -n`, as root. */
+  readonly privilege: 'login' | 'sudo';
+}
+
+export interface SshRoute extends SshEndpoint {
   readonly jump?: SshEndpoint;
 }
 
@@ -66,8 +71,15 @@ export type HostKeyTrust =
 /** How the engine's binaries come to a host. `archive` and `package` join this union. */
 export type InstallSpec = { readonly method: 'preinstalled'; readonly server: string };
 
-/** How a node is kept running. `systemd` and `docker` join this union. */
-export type ServiceSpec = { readonly method: 'process' };
+/** How a node is kept running. `docker` joins this union. */
+export type ServiceSpec =
+  | { readonly method: 'process' }
+  | {
+      /** Instances of a unit of the cluster's own; needs root on the host, by login or by sudo. */
+      readonly method: 'systemd';
+      /** The account that the nodes run as; made where it is missing. */
+      readonly user: string;
+    };
 
 /** What becomes of the hosts' own settings (domain/os-profile.ts). */
 export interface OsSpec {

@@ -16,6 +16,11 @@ export interface NodeStep extends HostStep {
   readonly port: number;
 }
 
+/** Whether a node that the boot guard holds back starts all the same; it holds for this one start. */
+export interface StartChoice {
+  readonly empty?: 'accepted';
+}
+
 export interface LeaseRequest {
   readonly spec: ClusterSpec;
   readonly host: string;

@@ -1,10 +1,15 @@
 import type { FailureType } from './errors.js';
+import type { GuardReason } from './guard.js';
+import type { SlotRange } from './slots.js';
+import type { ServiceSpec } from './spec.js';
 
 /** What one host says of itself: read only, taken in one round trip, before anything is changed. */
 export interface HostSurvey {
   readonly host: string;
   readonly exam: HostExam;
   readonly record: HostRecord;
+  /** The template unit of the cluster in systemd's folder, and the uid of the cluster that it says to be of; `null` where there is none. */
+  readonly unit: { readonly sha256: string; readonly uid: string } | null;
   readonly nodes: readonly NodeSurvey[];
   /** Absent where the spec does not want to know (`os.profile: off`). */
   readonly os?: OsSurvey;
@@ -27,6 +32,10 @@ export interface HostExam {
   readonly rootProblem: string | null;
   /** Hard limit of open files for the SSH user. */
   readonly nofileLimit: number;
+  /** Whether the helper runs as root there. */
+  readonly privileged: boolean;
+  /** `null` where the machine was not booted by systemd. */
+  readonly systemdVersion: number | null;
   /** Tools that the helper needs and the host lacks (`flock`, `sha256sum`, `base64`, `setsid` …). */
   readonly missingTools: readonly string[];
 }
@@ -78,6 +87,10 @@ export interface NodeSurvey {
   /** sha256 of the files that are there, by role; `null` where a file is missing. */
   readonly files: Readonly<Record<NodeFileRole, string | null>>;
   readonly service: ServiceState;
+  /** How it is kept running, as its service file says; `null` where it has none. */
+  readonly method: ServiceSpec['method'] | null;
+  /** Open files that the running process may have; `null` where none runs. */
+  readonly nofile: number | null;
   /** Whether the data folder holds anything, and what. */
   readonly data: readonly string[];
   /** Who else listens on the node's port or bus port, where it is not the node's own service. */
@@ -90,7 +103,16 @@ export type ServiceState =
   | { readonly state: 'absent' }
   | { readonly state: 'running'; readonly pid: number }
   | { readonly state: 'exited'; readonly exitCode: number | null; readonly at: string }
-  | { readonly state: 'stopped' };
+  | { readonly state: 'stopped' }
+  | {
+      /** It does not run and may not start by itself: it was a member, and its data is not there. */
+      readonly state: 'guarded';
+      readonly reason: GuardReason;
+      /** ISO 8601: when a start was first refused for this reason; else the time of the survey. */
+      readonly at: string;
+      /** What it owned when it was last up, where its nodes.conf is there. */
+      readonly slots: readonly SlotRange[];
+    };
 
 /** Who acts: checked by the host helper in the same locked command as the effect. */
 export interface StepToken {

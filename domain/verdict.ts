@@ -4,6 +4,7 @@ export const FINDING_CODES = [
   'DeadMaster',
   'DeadReplica',
   'NodeDown',
+  'NodeGuarded',
   'NodeLoading',
   'NodeBusy',
   'WrongSecret',
@@ -34,6 +35,8 @@ export const FINDING_CODES = [
   'FormationTuningLeft',
   'DefaultUserOpen',
   'OsDrift',
+  'LimitNotReached',
+  'HostUnreachable',
 ] as const;
 
 export type FindingCode = (typeof FINDING_CODES)[number];

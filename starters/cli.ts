@@ -6,6 +6,7 @@ import { checkVerb } from './verbs/check.js';
 import { connectVerb } from './verbs/connect.js';
 import { destroyVerb } from './verbs/destroy.js';
 import { devVerb } from './verbs/dev.js';
+import { doctorVerb } from './verbs/doctor.js';
 import { initVerb } from './verbs/init.js';
 import { inspectVerb } from './verbs/inspect.js';
 import { labVerb } from './verbs/lab.js';
@@ -32,6 +33,7 @@ const VERBS: readonly Verb[] = [
   destroyVerb,
   opsVerb,
   workerVerb,
+  doctorVerb,
   devVerb,
   labVerb,
 ];

@@ -27,8 +27,8 @@ export async function draftDestroy({
   );
 }
 
-/** The SSH pool bounds how many are asked at once. */
-function surveyAll(activities: ForgeActivities, spec: ClusterSpec): Promise<HostOutcome[]> {
+/** Asks all hosts at once; one that cannot be asked is part of the answer. The SSH pool bounds how many logins there are at a time. */
+export function surveyAll(activities: ForgeActivities, spec: ClusterSpec): Promise<HostOutcome[]> {
   return Promise.all(
     spec.hosts.map(async ({ name: host }): Promise<HostOutcome> => {
       try {

@@ -52,7 +52,13 @@ async function performOnHost(operation: Operation, step: HostStep): Promise<void
         ]);
       case 'startNode':
         return change.startNode.executeWithOptions({ summary }, [
-          { spec, host: step.host, port: portOf(step.node), token },
+          {
+            spec,
+            host: step.host,
+            port: portOf(step.node),
+            token,
+            ...(step.empty === undefined ? {} : { empty: step.empty }),
+          },
         ]);
       case 'stopNode':
       case 'removeNode':

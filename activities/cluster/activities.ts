@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { type NodeSecrets, resolveSecrets, type SecretResolver } from '../../config/secrets.js';
 import { configsAsRunning, renderNodeFiles, type RenderRequest, wantedSettings } from '../../config/render.js';
+import { renderUnit } from '../../config/render-unit.js';
 import { runningWithOtherFiles, type WantedFiles } from '../../domain/apply-world.js';
 import { expectationOf } from '../../domain/expectation.js';
 import { judge } from '../../domain/judge.js';
@@ -65,6 +66,7 @@ export function createClusterActivities({ observe, otherSecrets, secrets, helper
         surveys,
         unsurveyed,
         observation,
+        wantedUnits: wantedUnits(spec),
         wantedFiles: files,
         configAsRunning: configAsRunning({ spec, secrets: nodeSecrets, observation }),
         settings: wantedSettings(spec),
@@ -115,6 +117,15 @@ function wantedFiles(spec: ClusterSpec, secrets: NodeSecrets): Record<string, Wa
   };
   return Object.fromEntries(
     spec.hosts.flatMap((host) => host.nodes.map(({ port }) => [nodeName(host.name, port), digests(host, port)])),
+  );
+}
+
+function wantedUnits(spec: ClusterSpec): Record<string, string> {
+  return Object.fromEntries(
+    spec.hosts.flatMap((host) => {
+      const unit = renderUnit(spec, host);
+      return unit === null ? [] : [[host.name, unit.sha256]];
+    }),
   );
 }
 

@@ -1,5 +1,5 @@
 import type { SecretResolver } from '../../config/secrets.js';
-import type { HostStep, LeaseRequest, NodeStep } from '../../domain/steps.js';
+import type { HostStep, LeaseRequest, NodeStep, StartChoice } from '../../domain/steps.js';
 import type { ClusterSpec } from '../../domain/spec.js';
 import type { HostAdapters } from './ask-host.js';
 import { recordIdentities, releaseLease, takeLease } from './lease.js';
@@ -24,7 +24,7 @@ export function createHostActivities(deps: HostDeps) {
     prepareHost: (step: HostStep) => prepareHost(deps, step),
     applyProfile: (step: HostStep & ProfileChoice) => applyProfile(deps, step),
     placeNode: (step: NodeStep & FileChoice) => placeNode(deps, step),
-    startNode: (step: NodeStep) => startNode(deps, step),
+    startNode: (step: NodeStep & StartChoice) => startNode(deps, step),
     stopNode: (step: NodeStep) => stopNode(deps, step),
     removeNode: (step: NodeStep & DataChoice) => removeNode(deps, step),
     releaseHost: (step: HostStep & DataChoice) => releaseHost(deps, step),

@@ -5,6 +5,7 @@ import { hostPaths } from '../../domain/nodes.js';
 import type { SshPool } from '../ssh/pool.js';
 import type { CommandResult } from '../ssh/run-command.js';
 import { type Answer, parseAnswer } from './answer.js';
+import { BOOTSTRAP, installedAsRoot, newerAsRoot } from './bootstrap.js';
 import type { HostHelper } from './helper.js';
 import { failureOf, hasNoHelper } from './refusals.js';
 
@@ -43,11 +44,7 @@ export function hostOf(spec: ClusterSpec, name: string): HostSpec {
 /** Asks a host something that only reads. The helper goes along on stdin: whatever is installed, or nothing, the answer is this version's. */
 export async function askHost({ ssh, helper }: HostAdapters, request: HostRequest): Promise<CommandResult> {
   const { root } = hostOf(request.spec, request.host);
-  const result = await runOn(ssh, request, {
-    argv: ['sh', '-s', '--', '--root', root, ...request.words],
-    stdin: helper.text,
-    waitMs: 0,
-  });
+  const result = await runNewer({ ssh, helper }, request, ['sh', '-s', '--', '--root', root]);
   if (result.exitCode !== 0) throw failureOf({ ...request, result });
   return result;
 }
@@ -68,58 +65,58 @@ export async function orderLast(adapters: HostAdapters, order: HostOrder): Promi
 }
 
 function orderGivenHost({ ssh }: HostAdapters, order: HostOrder): Promise<CommandResult> {
-  const { root, helper } = hostPaths(hostOf(order.spec, order.host));
+  const host = hostOf(order.spec, order.host);
+  const { root, helper } = hostPaths(host);
   const { generation, step, attempt, run } = order.token;
   const token = ['--generation', `${generation}`, '--step', step, '--attempt', `${attempt}`];
   if (run !== undefined) token.push('--run', run);
+  const words = ['--root', root, ...token, ...order.words];
   return runOn(ssh, order, {
-    argv: [helper, '--root', root, ...token, ...order.words],
+    argv: (seconds) =>
+      host.ssh.privilege === 'login' ? [helper, ...words] : installedAsRoot({ helper, seconds, words }),
     stdin: order.stdin ?? '',
     waitMs: order.waitMs ?? 0,
   });
 }
 
-/**
- * Installs the helper beside the one that is there, checks its digest, and runs it with these words: it takes its own place, under the lock, if
- * it accepts who asks. The text is constant; all that varies comes as arguments and on stdin.
- */
-const BOOTSTRAP = `set -eu
-umask 077
-root=$1 sha256=$2
-shift 2
-mkdir -p "$root/bin"
-incoming=$(mktemp "$root/bin/.incoming.XXXXXX")
-trap 'rm -f "$incoming"; rmdir "$root/bin" "$root" 2>/dev/null || :' EXIT
-cat >"$incoming"
-printf '%s  %s\\n' "$sha256" "$incoming" | sha256sum -c - >/dev/null
-sh "$incoming" --root "$root" "$@"`;
-
 /** Brings this version's helper to the host and runs it, in one round trip. */
 export async function bootstrapHost({ ssh, helper }: HostAdapters, request: HostRequest): Promise<Answer> {
   const { root } = hostOf(request.spec, request.host);
-  const result = await runOn(ssh, request, {
-    argv: ['sh', '-c', BOOTSTRAP, 'sh', root, helper.sha256, ...request.words],
-    stdin: helper.text,
-    waitMs: 0,
-  });
+  const result = await runNewer({ ssh, helper }, request, ['sh', '-c', BOOTSTRAP, 'sh', root, helper.sha256]);
   if (result.exitCode !== 0) throw failureOf({ ...request, result });
   return parseAnswer(result.stdout);
 }
 
+/** Runs the helper that goes along on stdin; `bare` is how, where the login may do so itself. */
+function runNewer({ ssh, helper }: HostAdapters, request: HostRequest, bare: readonly string[]) {
+  const { root, ssh: access } = hostOf(request.spec, request.host);
+  const { words } = request;
+  return runOn(ssh, request, {
+    argv: (seconds) =>
+      access.privilege === 'login'
+        ? [...bare, ...words]
+        : newerAsRoot({ root, sha256: helper.sha256, seconds, bare, words }),
+    stdin: helper.text,
+    waitMs: 0,
+  });
+}
+
 interface Invocation {
-  readonly argv: readonly string[];
+  /** From the seconds that the command may take: under sudo it has to end itself. */
+  readonly argv: (seconds: string) => readonly string[];
   readonly stdin: string;
   readonly waitMs: number;
 }
 
 function runOn(ssh: SshPool, { spec, host, purpose }: HostRequest, { argv, stdin, waitMs }: Invocation) {
+  const deadlineMs = spec.timings.commandMs + waitMs;
   return ssh.run({
     access: hostOf(spec, host).ssh,
     host,
-    argv,
+    argv: argv(`${deadlineMs / 1000}`),
     stdin,
     purpose: `the ${purpose}`,
-    deadlineMs: spec.timings.commandMs + waitMs,
+    deadlineMs,
     connectMs: spec.timings.sshConnectMs,
   });
 }

@@ -1,6 +1,8 @@
 import { resolveSecrets, type SecretResolver } from '../../config/secrets.js';
-import { type RenderedFile, renderNodeFiles } from '../../config/render.js';
+import { nodeModes, type RenderedFile, renderNodeFiles } from '../../config/render.js';
+import { renderUnit } from '../../config/render-unit.js';
 import { nodeName } from '../../domain/nodes.js';
+import type { ClusterSpec, HostSpec } from '../../domain/spec.js';
 import type { HostStep, NodeStep, StepResult } from '../../domain/steps.js';
 import type { NodeFileRole } from '../../domain/survey.js';
 import { effectsOf } from './answer.js';
@@ -15,13 +17,21 @@ export interface DataChoice {
 /** Makes the folders that all nodes of a host share, and installs the engine. What is there already is left as it is. */
 export async function prepareHost(adapters: HostAdapters, step: HostStep): Promise<StepResult> {
   const installed = await installMethod(step.spec).install(step);
+  const folders = [`folder ${nodeModes(step.spec).shared} nodes`, 'folder 700 jobs'];
   const answer = await orderHost(adapters, {
     ...step,
     purpose: `preparation of ${step.host}`,
     words: ['ensure'],
-    stdin: instructions({ folders: ['nodes', 'jobs'], files: [] }),
+    stdin: instructions([...serviceLines(step.spec, hostOf(step.spec, step.host)), ...folders]),
   });
   return { effects: [...installed, ...effectsOf(answer, step.host)] };
+}
+
+/** What the nodes' units need before there are nodes. */
+function serviceLines(spec: ClusterSpec, host: HostSpec): string[] {
+  const unit = renderUnit(spec, host);
+  if (unit === null || spec.service.method !== 'systemd') return [];
+  return [`account ${spec.service.user}`, `unit ${unit.sha256} ${unit.name} ${base64(unit.content)}`];
 }
 
 /** Which of a node's files are written; all of them where nothing is said. */
@@ -39,26 +49,34 @@ export async function placeNode(
   const files = renderNodeFiles({ spec, host, port, secrets: await resolveSecrets({ spec, resolve: secrets }) });
   const chosen = files.filter(({ role }) => step.roles?.includes(role) ?? true);
   const home = `nodes/${port}`;
+  const modes = nodeModes(spec);
   const answer = await orderHost(adapters, {
     ...step,
     purpose: `placing of ${nodeName(host.name, port)}`,
     words: ['ensure'],
-    stdin: instructions({
-      folders: [home, `${home}/data`, `${home}/log`, `${home}/run`],
-      files: chosen.map((file) => ({ ...file, path: file.path.slice(host.root.length + 1) })),
-    }),
+    stdin: instructions([
+      `folder ${modes.home} ${home}`,
+      `folder ${modes.own} ${home}/data`,
+      `folder ${modes.own} ${home}/log`,
+      `folder ${modes.run} ${home}/run`,
+      ...chosen.map((file) => fileLine(host, file)),
+    ]),
   });
   return { effects: effectsOf(answer, host.name) };
 }
 
-/** One instruction a line, paths below the root; the last line says that none was lost on the way. */
-function instructions({ folders, files }: { folders: readonly string[]; files: readonly RenderedFile[] }): string {
-  const base64 = (text: string) => Buffer.from(text, 'utf8').toString('base64');
-  return [
-    ...folders.map((path) => `folder 700 ${path}`),
-    ...files.map(({ mode, sha256, path, content }) => `file ${mode} ${sha256} ${path} ${base64(content)}`),
-    'end\n',
-  ].join('\n');
+/** One instruction a line; the last line says that none was lost on the way. */
+function instructions(lines: readonly string[]): string {
+  return [...lines, 'end\n'].join('\n');
+}
+
+/** Paths are below the root. */
+function fileLine({ root }: HostSpec, { mode, sha256, path, content }: RenderedFile): string {
+  return `file ${mode} ${sha256} ${path.slice(root.length + 1)} ${base64(content)}`;
+}
+
+function base64(text: string): string {
+  return Buffer.from(text, 'utf8').toString('base64');
 }
 
 /** Takes a stopped node off its host; `keep` leaves its data and log. One that is gone is gone. Throws ForgeError Refused while it runs. */

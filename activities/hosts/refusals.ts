@@ -15,13 +15,14 @@ const CODE = {
   tooSlow: 16,
   notNow: 17,
   badInstructions: 18,
+  guarded: 19,
   /** The shell's own: there is no such program. */
   noHelper: 127,
 } as const;
 
 /** Whether the host has no helper: it is bare, or was given back. */
-export function hasNoHelper({ exitCode }: CommandResult): boolean {
-  return exitCode === CODE.noHelper;
+export function hasNoHelper(result: CommandResult): boolean {
+  return result.exitCode === CODE.noHelper && sudoSaid(result) === null;
 }
 
 export interface Refused {
@@ -34,6 +35,8 @@ export interface Refused {
 /** The failure that a helper's exit code other than 0 stands for. */
 export function failureOf(refused: Refused): ForgeError {
   const { host, purpose, result } = refused;
+  const sudo = sudoSaid(result);
+  if (sudo !== null) return noSudo(refused, sudo);
   const answer = parseAnswer(result.stdout);
   const [detail = ''] = answer.first('refused') ?? [];
   const left = `Nothing was changed on ${host} by this.`;
@@ -67,6 +70,8 @@ export function failureOf(refused: Refused): ForgeError {
         left: 'No file was replaced by a damaged one.',
         next: 'Run the operation again.',
       });
+    case CODE.guarded:
+      return guarded(refused, answer);
     case CODE.noHelper:
       return new ForgeError('CommandFailed', {
         what: `Host ${host} has no host helper for the ${purpose}: it was given back or wiped meanwhile.`,
@@ -76,6 +81,24 @@ export function failureOf(refused: Refused): ForgeError {
     default:
       return failed(refused);
   }
+}
+
+/** Why sudo ran nothing; `null` where it did, or was not asked. The helper itself begins no line so. */
+function sudoSaid({ stdout, stderr }: CommandResult): string | null {
+  if (stdout !== '') return null;
+  const line = stderr.split('\n').find((said) => SUDO_REFUSES.test(said));
+  return line === undefined ? null : line.replace(/^(sudo|env): /, '');
+}
+
+const SUDO_REFUSES =
+  /^sudo: (a password is required|a terminal is required|.*must have a tty|.*command not found|.*effective uid is not 0)|is not in the sudoers file|is not allowed to (execute|run sudo)|^env: .*sudo/;
+
+function noSudo({ host, purpose }: Refused, said: string): ForgeError {
+  return new ForgeError('SudoRefused', {
+    what: `On ${host}, sudo did not let the login run the ${purpose}: ${said}.`,
+    left: `Nothing was changed on ${host}.`,
+    next: 'Run `redisforge doctor --sudoers`: it prints the rule for each host, and how the host helper is put there the first time. Or log in as root, without ssh.sudo.',
+  });
 }
 
 function fenced({ host, purpose }: Refused, answer: Answer): ForgeError {
@@ -121,6 +144,15 @@ function notReached({ purpose, host, result }: Refused, answer: Answer, detail: 
     what: `The ${purpose} was not done in time; process ${detail} on ${host} goes on. Its log ends: ${logOf(answer)}`,
     left: 'The process was not killed.',
     next: 'Look at its log, then run the operation again, with a longer timings.startMs where it only needs time.',
+  });
+}
+
+function guarded({ purpose, host }: Refused, answer: Answer): ForgeError {
+  const [, why = ''] = answer.first('refused') ?? [];
+  return new ForgeError('Refused', {
+    what: `The ${purpose} was refused by the boot guard of host ${host}: ${why}.`,
+    left: 'It does not run; its files and data stay as they are.',
+    next: 'Run `redisforge plan`: it says whether the node may start empty, and else what to do.',
   });
 }
 

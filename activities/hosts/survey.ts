@@ -1,5 +1,7 @@
 import { ForgeError } from '../../domain/errors.js';
-import { nodePaths } from '../../domain/nodes.js';
+import { isGuardReason } from '../../domain/guard.js';
+import { nodePaths, unitTemplate } from '../../domain/nodes.js';
+import type { SlotRange } from '../../domain/slots.js';
 import type { ClusterSpec, HostSpec } from '../../domain/spec.js';
 import type { HostExam, HostSurvey, NodeFileRole, NodeSurvey, ServiceState } from '../../domain/survey.js';
 import { type Answer, parseAnswer } from './answer.js';
@@ -34,6 +36,7 @@ export async function surveyHost(
       `address=${host.address}`,
       `nofile=${spec.redis.nofile}`,
       `profile=${spec.os.profile}`,
+      `unit=${unitTemplate(spec)}`,
       ...host.nodes.map(({ port }) => `${port}`),
     ],
   });
@@ -44,9 +47,15 @@ export async function surveyHost(
     host: name,
     exam: parseExam(answer, times),
     record: parseRecord(answer),
+    unit: parseUnit(answer),
     nodes: host.nodes.map(({ port }) => parseNode(answer, host, port)),
     ...(spec.os.profile === 'off' ? {} : { os: parseProfile(answer) }),
   };
+}
+
+function parseUnit(answer: Answer): HostSurvey['unit'] {
+  const [sha256, uid = ''] = answer.first('unit') ?? [];
+  return sha256 === undefined ? null : { sha256, uid };
 }
 
 function cutOff(host: string): ForgeError {
@@ -73,6 +82,8 @@ function parseExam(answer: Answer, times: Times): HostExam {
     serverVersion: answer.first('server')?.[0] ?? null,
     rootProblem: answer.first('root')?.[0] ?? null,
     nofileLimit: number('nofile'),
+    privileged: text('privileged') === 'yes',
+    systemdVersion: /^\d+$/.test(text('systemd')) ? number('systemd') : null,
     missingTools: answer.all('missing').map(([tool = '']) => tool),
   };
 }
@@ -97,17 +108,39 @@ function parseNode(answer: Answer, host: HostSpec, port: number): NodeSurvey {
   return {
     port,
     files,
-    service: parseService(ofNode('node')[0] ?? []),
+    service: parseGuard(ofNode('guarded')[0] ?? []) ?? parseService(ofNode('node')[0] ?? []),
+    method: parseMethod(ofNode('method')[0]?.[0]),
+    nofile: parseLimit(ofNode('allowed')[0]?.[0]),
     data: ofNode('data').map(([file = '']) => file),
     portTakenBy: takers.length === 0 ? null : takers.join(', '),
   };
+}
+
+function parseMethod(word: string | undefined): NodeSurvey['method'] {
+  return word === 'process' || word === 'systemd' ? word : null;
+}
+
+function parseLimit(word: string | undefined): number | null {
+  if (word === undefined) return null;
+  return word === 'unlimited' ? Number.MAX_SAFE_INTEGER : Number(word);
+}
+
+function parseGuard([reason = '', at = '', slots = '']: readonly string[]): ServiceState | null {
+  if (!isGuardReason(reason)) return null;
+  return { state: 'guarded', reason, at, slots: slots.split(' ').filter(Boolean).map(parseRange) };
+}
+
+function parseRange(word: string): SlotRange {
+  const [from = NaN, to = from] = word.split('-').map(Number);
+  return [from, to];
 }
 
 /** `lost`: nobody saw its end (a reboot, or its supervisor was killed too); its time is then that of its start. */
 function parseService([state, pid, code, at = '']: readonly string[]): ServiceState {
   switch (state) {
     case 'running':
-      return { state, pid: Number(pid) };
+      // systemd is about to start it, or has just begun: there is no process yet.
+      return { state, pid: Number(pid) || 0 };
     case 'exited':
       return { state, exitCode: Number(code), at };
     case 'lost':

@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream';
 import type { Client } from 'ssh2';
 import { ForgeError } from '../../domain/errors.js';
-import type { SshAccess, SshEndpoint } from '../../domain/spec.js';
+import type { SshRoute, SshEndpoint } from '../../domain/spec.js';
 import { connect, unreachable } from './connect.js';
 import { createLimiter, type Limiter } from './limiter.js';
 import { quoteArgv } from './quote.js';
@@ -17,7 +17,7 @@ export interface SshPoolOptions {
 }
 
 export interface SshCommand {
-  readonly access: SshAccess;
+  readonly access: SshRoute;
   /** The host's name in the spec, for messages. */
   readonly host: string;
   readonly argv: readonly string[];
@@ -51,7 +51,7 @@ export function createSshPool({ agentSocket, channelsPerHost = 8, logins = 16 }:
   const connections = new Map<string, Promise<Connection>>();
   const login = createLimiter(logins);
 
-  const open = async (access: SshAccess, label: string, timeoutMs: number): Promise<Connection> => {
+  const open = async (access: SshRoute, label: string, timeoutMs: number): Promise<Connection> => {
     const { jump, ...endpoint } = access;
     const through = jump === undefined ? {} : { through: await tunnel({ jump, endpoint, label, timeoutMs }) };
     const client = await login(() => connect({ endpoint, label, timeoutMs, agentSocket, ...through }));
@@ -71,7 +71,7 @@ export function createSshPool({ agentSocket, channelsPerHost = 8, logins = 16 }:
     });
   };
 
-  const connectionTo = (access: SshAccess, label: string, timeoutMs: number): Promise<Connection> => {
+  const connectionTo = (access: SshRoute, label: string, timeoutMs: number): Promise<Connection> => {
     const key = JSON.stringify(access);
     const known = connections.get(key);
     if (known !== undefined) return known;

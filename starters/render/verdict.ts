@@ -108,10 +108,11 @@ function memoryText({ usedMemoryBytes, maxmemoryBytes }: NodeStatus): string {
   return maxmemoryBytes === null || maxmemoryBytes === 0 ? used : `${used}/${formatBytes(maxmemoryBytes)}`;
 }
 
-function findingLines({ code, severity, node, evidence, next }: Finding, colors: Colors): string[] {
+function findingLines({ code, severity, node, host, evidence, next }: Finding, colors: Colors): string[] {
   const paint = severity === 'error' ? colors.red : colors.yellow;
+  const about = node ?? host;
   return [
-    `${paint(severity.padEnd(7))} ${colors.bold(code)}${node === undefined ? '' : `  ${node}`}`,
+    `${paint(severity.padEnd(7))} ${colors.bold(code)}${about === undefined ? '' : `  ${about}`}`,
     `        ${evidence}`,
     `        ${colors.dim('next:')} ${next}`,
   ];

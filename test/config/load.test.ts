@@ -90,6 +90,7 @@ describe('a spec', () => {
         host: '10.0.0.1',
         port: 22,
         user: 'redis',
+        privilege: 'login',
         auth: { kind: 'key', identityFile: '/home/ops/.ssh/id' },
         hostKeys: { kind: 'knownHosts', file: join(folder, 'known') },
       },
@@ -122,6 +123,7 @@ describe('a spec', () => {
       host: 'a1.internal',
       port: 2222,
       user: 'own',
+      privilege: 'login',
       auth: { kind: 'agent' },
       hostKeys: { kind: 'pinned', keys: [KEY] },
       jump: {

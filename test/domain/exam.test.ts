@@ -16,7 +16,7 @@ function onlyNode([first]: readonly NodeSurvey[]): NodeSurvey {
 }
 
 function refusals(change: Partial<HostExam>, survey: Partial<HostSurvey> = {}) {
-  const whole = { host: 'h1', record: bare, nodes: [node], ...survey, exam: { ...exam, ...change } };
+  const whole = { host: 'h1', record: bare, unit: null, nodes: [node], ...survey, exam: { ...exam, ...change } };
   return examRefusals({ spec, survey: whole }).map(({ what }) => what);
 }
 

@@ -38,6 +38,7 @@ const formed: ApplyWorld = {
   surveys: formedSurveys(),
   unsurveyed: [],
   observation: sound,
+  wantedUnits: {},
   wantedFiles: Object.fromEntries(declaredNodes(spec).map(({ name }) => [name, FILES])),
   configAsRunning: {},
   settings: SETTINGS,

@@ -20,6 +20,7 @@ function worldOf(change: Partial<ApplyWorld> = {}): ApplyWorld {
     surveys: spec.hosts.map((_, i) => surveyed(i + 1)),
     unsurveyed: [],
     observation: sound,
+    wantedUnits: {},
     wantedFiles: Object.fromEntries(spec.hosts.map((_, i) => [nameOf(i + 1), WANTED])),
     configAsRunning: {},
     settings: SETTINGS,

@@ -57,6 +57,7 @@ export function hostOf(name: string, change: Partial<HostSpec> = {}): HostSpec {
       host: '10.0.0.1',
       port: 22,
       user: 'redis',
+      privilege: 'login',
       auth: { kind: 'agent' },
       hostKeys: { kind: 'pinned', keys: ['ssh-ed25519 AAAA'] },
     },

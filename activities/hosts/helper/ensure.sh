@@ -9,6 +9,9 @@ ensure() {
     case $kind in
       folder) ensure_folder "$mode" "$rest" ;;
       file) ensure_file "$mode" "$rest" ;;
+      account) ensure_account "$mode" ;;
+      # shellcheck disable=SC2086 # three words without blanks
+      unit) ensure_unit "$mode" $rest ;;
       end) break ;;
       *) refuse "$BAD_INSTRUCTIONS" "unknown instruction $kind" ;;
     esac
@@ -22,16 +25,38 @@ want_inside() {
   esac
 }
 
+# A mode is MODE, or MODE:OWNER:ACCOUNT, where the group is that account's own. Sets mode and owner (empty where none is named).
+read_mode() {
+  mode=${1%%:*} owner=''
+  case $1 in *:*:*) ;; *) return 0 ;; esac
+  if [ "${1##*:}" != "${group_of-}" ]; then
+    group_of=${1##*:}
+    group=$(id -gn "$group_of") || refuse "$NOT_NOW" "there is no account $group_of here"
+  fi
+  owner=${1#*:} owner=${owner%%:*}:$group
+}
+
+# has_mode PATH, after read_mode
+has_mode() {
+  if [ -z "$owner" ]; then [ "$(stat -c %a "$1")" = "$mode" ]; else [ "$(stat -c %a:%U:%G "$1")" = "$mode:$owner" ]; fi
+}
+
+set_mode() {
+  [ -z "$owner" ] || chown "$owner" "$1"
+  chmod "$mode" "$1"
+}
+
 ensure_folder() {
   want_inside "$2"
+  read_mode "$1"
   folder="$root/$2"
   if [ ! -d "$folder" ]; then
     mkdir -p "$folder"
-    chmod "$1" "$folder"
+    set_mode "$folder"
     effect folder.created "$2"
-  elif [ "$(stat -c %a "$folder")" != "$1" ]; then
-    chmod "$1" "$folder"
-    effect folder.mode "$2 $1"
+  elif ! has_mode "$folder"; then
+    set_mode "$folder"
+    effect folder.mode "$2 $mode${owner:+ $owner}"
   fi
 }
 
@@ -42,23 +67,36 @@ ensure_file() {
   content=${content#"$path"}
   content=${content# }
   want_inside "$path"
+  read_mode "$1"
   file="$root/$path"
   read_digest "$file"
   if [ "$digest" = "$wanted" ]; then
-    [ "$(stat -c %a "$file")" != "$1" ] || return 0
-    chmod "$1" "$file"
-    effect file.mode "$path $1"
+    ! has_mode "$file" || return 0
+    set_mode "$file"
+    effect file.mode "$path $mode${owner:+ $owner}"
     return
   fi
   found=$digest
-  printf '%s\n' "$content" | base64 -d >"$file.new" || refuse "$BAD_INSTRUCTIONS" "$path is not base64"
-  read_digest "$file.new"
-  if [ "$digest" != "$wanted" ]; then
-    rm -f "$file.new"
-    refuse "$BAD_INSTRUCTIONS" "$path does not have its digest"
-  fi
-  chmod "$1" "$file.new"
+  write_checked "$wanted" "$path" "$content"
+  set_mode "$file.new"
   sync "$file.new"
   mv -f "$file.new" "$file"
   if [ "$found" = - ]; then effect file.created "$path"; else effect file.updated "$path"; fi
+}
+
+# write_checked SHA256 NAME BASE64: writes $file.new.
+write_checked() {
+  printf '%s\n' "$3" | base64 -d >"$file.new" || refuse "$BAD_INSTRUCTIONS" "$2 is not base64"
+  read_digest "$file.new"
+  [ "$digest" != "$1" ] || return 0
+  rm -f "$file.new"
+  refuse "$BAD_INSTRUCTIONS" "$2 does not have its digest"
+}
+
+# An account without a login, for nodes to run as.
+ensure_account() {
+  case $1 in '' | [!a-z_]* | *[!a-z0-9_-]*) refuse "$BAD_INSTRUCTIONS" "$1 is no name for an account" ;; esac
+  ! id -u "$1" >/dev/null 2>&1 || return 0
+  useradd --system --user-group --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin "$1"
+  effect account.created "$1"
 }

@@ -14,7 +14,7 @@ set -eu
 umask 077
 
 TAB=$(printf '\t')
-TOOLS='flock sha256sum base64 setsid sync mktemp mv rm mkdir chmod stat date awk df ls tail sleep uname grep tr readlink'
+TOOLS='flock sha256sum base64 setsid sync mktemp mv rm mkdir chmod stat date awk df ls tail sleep uname grep tr readlink id chown'
 
 # Exit codes besides 0 (done) and 1 (failed); activities/hosts/refusals.ts knows the same numbers.
 USAGE=2
@@ -27,6 +27,7 @@ PORT_TAKEN=15
 TOO_SLOW=16
 NOT_NOW=17
 BAD_INSTRUCTIONS=18
+GUARDED=19
 
 # How large the list of refusals may grow before its older half goes.
 MOST_REFUSAL_BYTES=65536
@@ -46,10 +47,11 @@ usage: redisforge-host [--root DIR] [TOKEN] VERB ...
 
 Looking
   show                         the record of this host and its nodes
-  survey server=PROGRAM address=IP nofile=N [profile=off|report|apply] [PORT ...]
+  survey server=PROGRAM address=IP nofile=N unit=NAME [profile=off|report|apply] [PORT ...]
                                the same, with an exam of the machine before it, and its settings where they are wanted
   node status PORT             absent, running PID, stopped, or exited CODE TIME
   node log PORT [LINES]        the end of a node's log
+  node guard PORT              whether it may start by itself; it may not where it was a member and its data is not there
   job status NAME              its state and the end of its output
   journal [LINES]              what was changed here: time, generation, step, attempt, effect, detail
   refusals [LINES]             who came too late: time, generation, step, attempt, why
@@ -65,10 +67,15 @@ Changing
 * ensure                       folders and files from instructions on stdin, one a line, ended by a line `end`:
                                  folder MODE PATH
                                  file MODE SHA256 PATH BASE64         (PATH is below the root)
+                                 account NAME                         (a system account for nodes to run as)
+                                 unit SHA256 NAME BASE64              (systemd; NAME is redisforge-CLUSTER@.service)
+                               MODE is as for chmod, or MODE:OWNER:ACCOUNT, which takes that account's group
 * profile KEY=VALUE ...        keep these settings of the operating system for the next boot, set them now, read them back;
                                in a container only those that are its own, on a host of a lab none
-* node start PORT ADDRESS NOFILE WAIT_MS
-                               start it where it does not run, wait until it listens on its port and its bus port
+* node start PORT ADDRESS NOFILE WAIT_MS [accept-empty]
+                               start it where it does not run, wait until it listens on its port and its bus port;
+                               with accept-empty also where the guard would not let it start by itself
+* node accept-empty PORT       the same by hand, with what its files say; only where nobody needs what it had
 * node stop PORT WAIT_MS       SIGTERM, then wait; never SIGKILL
 * node remove PORT keep|delete take a stopped node away; `keep` leaves its data and log folders
 * host release keep|delete     take RedisForge off this host; `keep` leaves the record (and data that was kept)
@@ -76,10 +83,15 @@ Changing
                                run it detached, once in an operation: a job of it that runs or has ended is not started again
 * job stop NAME WAIT_MS        SIGTERM, then wait
 * job clean NAME               forget an ended job and its output
+  newer SHA256 VERB ...        run VERB by the helper that comes on stdin, where it has this digest
+
+Of no use by hand: node run PORT is what a systemd unit starts, supervise what starts a process. --within SECONDS as the very first words
+ends the command by SIGKILL after that time.
 
 Exit codes
   0 done   1 failed   2 bad usage   10 fenced: the token is old   11 another operation holds the host
   12 the host belongs to another cluster   13 the lock was busy for too long   14 the node ended while starting
   15 a port is taken   16 not within the time given   17 not in this state   18 the instructions were damaged on the way
+  19 the node may not start by itself: its data is not there
 HELP
 }

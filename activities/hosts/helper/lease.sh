@@ -69,7 +69,14 @@ install_helper() {
   [ -n "$sha256" ] || return 0
   read_digest "$root/bin/redisforge-host"
   [ "$digest" != "$sha256" ] || return 0
-  chmod 700 "$0"
+  # Where it is root's, the login may read and run it (by sudo) and not write it; and the nodes' own account passes by on its way.
+  if [ "$(id -u)" = 0 ]; then
+    chown root:root "$root" "$root/bin"
+    chmod 711 "$root"
+    chmod 755 "$root/bin" "$0"
+  else
+    chmod 700 "$0"
+  fi
   sync "$0"
   mv -f "$0" "$root/bin/redisforge-host"
   effect helper.installed "$sha256"

@@ -1,11 +1,12 @@
 survey() {
-  server='' address='' nofile=0 profile=off
+  server='' address='' nofile=0 profile=off unit_file=''
   while [ $# -gt 0 ]; do
     case $1 in
       server=*) server=${1#*=} ;;
       address=*) address=${1#*=} ;;
       nofile=*) nofile=${1#*=} ;;
       profile=*) profile=${1#*=} ;;
+      unit=*) unit_file=${1#*=} ;;
       *) break ;;
     esac
     shift
@@ -35,6 +36,8 @@ say_exam() {
     $1 == "MemAvailable:" { available = $2 * 1024 }
     END { printf "cpus\t%d\nmemory\t%.0f\t%.0f\n", cpus, total, available }' /proc/cpuinfo /proc/meminfo
   say_root
+  if [ "$(id -u)" = 0 ]; then say privileged yes; else say privileged no; fi
+  say_systemd "$unit_file"
   # A hard limit may still be raised by root: what counts is whether the wanted one can be set.
   limit=$(ulimit -Hn)
   [ "$limit" != unlimited ] || limit=1048576
@@ -67,9 +70,11 @@ say_nodes() {
   for port; do both="$both $port $((port + 10000))"; done
   # shellcheck disable=SC2086
   read_listening "${address:-0.0.0.0}" $both
+  look_ahead "$@"
   for node; do
     home="$root/nodes/$node"
     node_status "$node"
+    [ "$unit" != running ] || say_limit "$node" "$unit_pid"
     say_taken "$node" "$unit_pid"
     for file in "$home"/data/* "$home"/data/.[!.]*; do
       [ ! -e "$file" ] || say data "$node" "${file##*/}"

@@ -1,18 +1,47 @@
 node_start() {
-  port=$1 address=$2 nofile=$3 wait_ms=$4 home="$root/nodes/$1"
+  port=$1 address=$2 nofile=$3 wait_ms=$4 empty=${5-} home="$root/nodes/$1"
   want_number nofile "$nofile"
   want_number WAIT_MS "$wait_ms"
+  case $empty in '' | accept-empty) ;; *) usage "node start takes accept-empty as its last word, not '$empty'" ;; esac
   begin
   [ -f "$home/service" ] || refuse "$NOT_NOW" 'its files are not here'
-  read_unit "$home/run"
+  read_node "$port"
   if [ "$unit" != running ]; then
+    refuse_guarded "$port" "$empty"
     refuse_taken "$port" "$address"
-    launch "$home/run" "$home/service" "$home/log/console.log" "$nofile"
+    case $method in
+      systemd) systemd_start "$port" ;;
+      *) launch "$home/run" "$home/service" "$home/log/console.log" "$nofile" ;;
+    esac
     effect node.started "$port pid $unit_pid"
   fi
+  rm -f "$home/run/guard" "$record/accepting-$port"
   unlock
   await_listening "$home" "$address" "$port" "$wait_ms"
   say running "$unit_pid"
+  say_limit "$port" "$unit_pid"
+}
+
+# node_accept_empty PORT: for a person who knows that nobody needs what this node had. Its address stands in its configuration.
+node_accept_empty() {
+  address=$(awk 'tolower($1) == "bind" { address = $2 } END { gsub(/"/, "", address); print address }' "$root/nodes/$1/redis.conf")
+  node_start "$1" "$address" 0 60000 accept-empty
+}
+
+# node_run PORT: what a unit starts: the node's program, as its service file has it, in the place of this one.
+node_run() {
+  {
+    read -r _
+    set --
+    while IFS= read -r word; do set -- "$@" "$word"; done
+  } <"$root/nodes/$1/service"
+  exec "$@"
+}
+
+# say_limit PORT PID: the open files that it really may have. systemd and ulimit both stop at what the machine allows.
+say_limit() {
+  allowed=$(awk '$1 == "Max" && $2 == "open" { print $4 }' "/proc/$2/limits" 2>/dev/null) || :
+  [ -z "$allowed" ] || say allowed "$1" "$allowed"
 }
 
 refuse_taken() {
@@ -27,8 +56,8 @@ await_listening() {
   deadline_in "$4"
   while :; do
     read_listening "$2" "$3" "$(($3 + 10000))"
-    read_unit "$1/run"
-    [ "$unit" = running ] || refuse_ended "$1"
+    reread_node "$3"
+    [ "$unit" = running ] || refuse_ended "$1" "$3"
     # Two lines: the port and its bus port.
     case $listening in *[0-9]"
 "[0-9]*) return 0 ;; esac
@@ -39,16 +68,22 @@ await_listening() {
   done
 }
 
+# refuse_ended HOME PORT
 refuse_ended() {
-  await_note "$1/run"
+  [ "$method" = systemd ] || await_note "$1/run"
   say_log "$1"
+  [ "$method" != systemd ] || give_up "$2"
   refuse "$WONT_START" "$unit_code"
 }
 
-# What this one process said: redis begins each line of its log with its PID.
+# What this one process said: redis begins each line of its log with its PID. The journal has what it printed, and why systemd gave up.
 say_log() {
   {
-    tail -n 20 "$1/log/console.log"
+    if [ "$method" = systemd ]; then
+      journalctl --no-pager -q -o cat -n 20 -u "$unit_name"
+    else
+      tail -n 20 "$1/log/console.log"
+    fi
     tail -n 200 "$1/log/redis.log" | awk -v pid="$unit_pid" 'index($0, pid ":") == 1' | tail -n 20
   } 2>/dev/null | while IFS= read -r logged; do say log "$logged"; done
 }
@@ -57,18 +92,34 @@ node_stop() {
   port=$1 wait_ms=$2 home="$root/nodes/$1"
   want_number WAIT_MS "$wait_ms"
   begin
-  read_unit "$home/run"
-  [ "$unit" != running ] || ask_to_stop "$home/run" node.stopping "$port"
+  read_node "$port"
+  if [ "$method" = systemd ]; then
+    [ "$unit" != running ] && [ -z "$restarting" ] || systemd_stop "$port"
+  else
+    [ "$unit" != running ] || ask_to_stop "$home/run" node.stopping "$port"
+  fi
   unlock
-  await_end "$home/run" "$wait_ms"
+  await_node_end "$port" "$wait_ms"
+}
+
+await_node_end() {
+  deadline_in "$2"
+  read_node "$1"
+  while [ "$unit" = running ]; do
+    nap || refuse "$TOO_SLOW" "$unit_pid"
+    reread_node "$1"
+  done
+  [ "$method" = systemd ] || await_note "$root/nodes/$1/run"
 }
 
 node_remove() {
   port=$1 data=$2 home="$root/nodes/$1"
   begin
   [ -d "$home" ] || return 0
-  read_unit "$home/run"
+  case $data in keep | delete) ;; *) usage "node remove takes keep or delete, not '$data'" ;; esac
+  read_node "$port"
   [ "$unit" != running ] || refuse "$NOT_NOW" "it still runs (pid $unit_pid)"
+  [ "$method" != systemd ] || systemd_remove "$port"
   case $data in
     delete)
       rm -rf "$home"
@@ -80,7 +131,6 @@ node_remove() {
       rm -rf "$home/run" "$home/users.acl" "$home/redis.conf" "$home/service"
       effect node.removed "$port, data kept"
       ;;
-    *) usage "node remove takes keep or delete, not '$data'" ;;
   esac
 }
 
@@ -90,14 +140,18 @@ forget_identity() {
 }
 
 node_status() {
-  read_unit "$root/nodes/$1/run"
+  read_node "$1"
   say node "$1" "$unit" "$unit_pid" "$unit_code" "$unit_time"
+  [ -z "$method" ] || say method "$1" "$method"
+  say_guard "$1"
 }
 
 # node_log PORT LINES: its log, and what it printed where it got no further than its console.
 node_log() {
   want_number LINES "$2"
   log="$root/nodes/$1/log"
+  # The node's own account writes there: what it links to is none of its reader's business.
+  [ ! -L "$log/redis.log" ] || return 0
   if [ -s "$log/redis.log" ]; then tail -n "$2" "$log/redis.log"; fi
   if [ -s "$log/console.log" ]; then tail -n "$2" "$log/console.log"; fi
 }
@@ -108,11 +162,12 @@ host_release() {
   begin
   for home in "$root"/nodes/*; do
     [ -d "$home" ] || continue
-    read_unit "$home/run"
+    read_node "${home##*/}"
     [ "$unit" != running ] || refuse "$NOT_NOW" "node ${home##*/} still runs (pid $unit_pid)"
     [ "$data" = keep ] || refuse "$NOT_NOW" "the folder $home is still there"
   done
   end_jobs of "$generation"
+  remove_units
   if [ "$data" = keep ]; then
     [ -d "$root/jobs" ] || return 0
     rm -rf "$root/jobs"

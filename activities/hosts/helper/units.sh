@@ -67,10 +67,15 @@ supervise() {
   printf '%s %s %s\n' "$code" "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$pid" | put "$folder/exit"
 }
 
-# ask_to_stop FOLDER EFFECT NAME: SIGTERM once to the process that runs now.
-ask_to_stop() {
+# Sets stopped_pid: the process that was asked to stop.
+read_stop() {
   stopped_pid=''
   [ ! -f "$1/stop" ] || read -r stopped_pid <"$1/stop"
+}
+
+# ask_to_stop FOLDER EFFECT NAME: SIGTERM once to the process that runs now.
+ask_to_stop() {
+  read_stop "$1"
   [ "$stopped_pid" != "$unit_pid" ] || return 0
   printf '%s\n' "$unit_pid" | put "$1/stop"
   kill -TERM "$unit_pid" 2>/dev/null || :

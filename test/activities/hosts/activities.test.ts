@@ -81,6 +81,8 @@ describe('a bare host', () => {
         port: place().port,
         files: { config: null, acl: null, service: null },
         service: { state: 'absent' },
+        method: null,
+        nofile: null,
         data: [],
         portTakenBy: null,
       },

@@ -12,6 +12,7 @@ export async function accessTo(host: LabHost): Promise<SshAccess> {
     host: host.address,
     port: host.sshPort,
     user: host.user,
+    privilege: 'login',
     auth: { kind: 'key', identityFile: host.identityFile },
     hostKeys: { kind: 'pinned', keys: [await labDriver.hostKey(host)] },
   };
