@@ -81,7 +81,7 @@ function specText(operatorSecret: string): string {
 
 describe('status', () => {
   it('shows each shard with its replica in a table, and ends with 0', async () => {
-    const { code, out, err } = await runVerb(statusVerb, folder, ['status', '-f', file]);
+    const { code, out, err } = await runVerb(statusVerb, folder, ['status', '-f', file, '--no-hosts']);
     expect([code, err]).toEqual([0, '']);
     const [head, , titles, ...rows] = out.split('\n');
     expect(head).toMatch(/^orders {2}healthy {2}6 of 6 nodes answer, as of 20/);
@@ -94,8 +94,15 @@ describe('status', () => {
     expect(rows[0]).toMatch(/^✓ +h\d:\d+ +127\.0\.0\.1:\d+ +z\d +master +0-5460 \(5461\) +0 +[\d.]+M\/256M +7\.0\.15$/);
   });
 
+  it('says where no host can be asked from here, and judges the nodes all the same', async () => {
+    const { code, out } = await runVerb(statusVerb, folder, ['status', '-f', file]);
+    expect(code).toBe(0);
+    expect(out).toMatch(/^orders {2}healthy {2}6 of 6 nodes answer, 1 warning/);
+    expect(out).toMatch(/^warning HostUnreachable\n +None of the 6 hosts .*\/nowhere\/key.*\n +next: .*--no-hosts\.$/m);
+  });
+
   it('gives scripts the documented shape', async () => {
-    const { out } = await runVerb(statusVerb, folder, ['status', '-f', file, '--json']);
+    const { out } = await runVerb(statusVerb, folder, ['status', '-f', file, '--no-hosts', '--json']);
     const verdict = JSON.parse(out) as Verdict;
     expect(verdict).toMatchObject({ cluster: 'orders', healthy: true, findings: [] });
     expect(verdict.nodes).toHaveLength(6);
