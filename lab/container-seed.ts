@@ -9,7 +9,7 @@ import { hostFiles } from './folder.js';
 import { runProgram } from './programs.js';
 
 const APT = '/etc/apt';
-/** Who may log in with the lab's key: root, and a user that has no rights until a sudoers file gives them. */
+/** Who may log in with the lab's key: root, and a user that has no rights until a sudoers file gives them. sshd reads the file as that user. */
 const HOMES = ['root', 'home/operator'];
 
 /**
@@ -22,7 +22,7 @@ export async function seedArchive(host: LabHost, release: string): Promise<Buffe
   const files = hostFiles(host.home);
   await put(join(seed, 'etc/ssh/ssh_host_ed25519_key'), files.key, 0o600);
   await put(join(seed, 'etc/ssh/ssh_host_ed25519_key.pub'), `${files.key}.pub`, 0o644);
-  for (const home of HOMES) await put(join(seed, home, '.ssh/authorized_keys'), `${host.identityFile}.pub`, 0o600);
+  for (const home of HOMES) await put(join(seed, home, '.ssh/authorized_keys'), `${host.identityFile}.pub`, 0o644);
   if ((await ownRelease()) === release) await seedApt(seed);
   const archive = await archiveOf(seed);
   await rm(seed, { recursive: true, force: true });
