@@ -1,7 +1,7 @@
 import { type AnsweringNode, type OpenSlot, selfOf } from './observation.js';
 import { type Claims, ownClaims, ownsSlots, rangesBy, viewedOwners } from './ownership.js';
 import { finding, nameOfId, names, type Picture } from './picture.js';
-import { formatRanges, SLOT_COUNT, slotsIn, type SlotRange } from './slots.js';
+import { formatRanges, slotsIn, type SlotRange } from './slots.js';
 import type { Finding } from './verdict.js';
 
 /** How many of a longer list are written out. */
@@ -101,14 +101,13 @@ function openSlots(picture: Picture, node: AnsweringNode): Finding[] {
 
 /** Each view against the owners' own words; where an owner is silent, against what most others see. */
 function splitOwnership(picture: Picture, claims: Claims, owners: Owners): Finding[] {
-  const reference = Array.from({ length: SLOT_COUNT }, (_, slot) => {
-    const own = claims[slot] ?? [];
+  const reference = claims.map((own, slot): readonly (string | undefined)[] => {
     return own.length > 0 ? own : [mostSeen(owners, slot)];
   });
   return picture.members.flatMap((viewer, i) => {
     const differing = rangesBy((slot) => {
       const seen = owners[i]?.[slot];
-      return reference[slot]?.some((owner) => owner === seen) === true ? undefined : (seen ?? '');
+      return reference[slot]?.includes(seen) === true ? undefined : (seen ?? '');
     });
     if (differing.size === 0) return [];
     const words = [...differing].map(
@@ -169,7 +168,7 @@ function statesDown(picture: Picture): Finding[] {
 }
 
 function lostQuorum(picture: Picture, owners: Owners): Finding[] {
-  const masters = new Set(owners.flat().filter((id) => id !== undefined));
+  const masters = new Set(owners.flatMap((view) => [...new Set(view)]).filter((id) => id !== undefined));
   const alive = picture.members.filter((node) => masters.has(node.id) && ownsSlots(node));
   if (masters.size === 0 || alive.length > masters.size / 2) return [];
   return [

@@ -1,5 +1,5 @@
 import { selfOf, type AnsweringNode, type ViewEntry } from './observation.js';
-import { compactRanges, SLOT_COUNT, type SlotRange } from './slots.js';
+import { SLOT_COUNT, type SlotRange } from './slots.js';
 
 /** Who owns a slot, by its number; an empty array for a slot that nobody claims. */
 export type Claims = readonly (readonly string[])[];
@@ -10,7 +10,9 @@ export function ownClaims(nodes: readonly Pick<AnsweringNode, 'id' | 'view'>[]):
   for (const node of nodes) {
     const self = node.view.find((entry) => entry.id === node.id);
     if (self === undefined || self.masterId !== null) continue;
-    for (const slot of eachSlot(self.slots)) claims[slot]?.push(node.id);
+    for (const [from, to] of self.slots) {
+      for (let slot = from; slot <= to; slot += 1) claims[slot]?.push(node.id);
+    }
   }
   return claims;
 }
@@ -19,7 +21,7 @@ export function ownClaims(nodes: readonly Pick<AnsweringNode, 'id' | 'view'>[]):
 export function viewedOwners(view: readonly ViewEntry[]): (string | undefined)[] {
   const owners = new Array<string | undefined>(SLOT_COUNT).fill(undefined);
   for (const entry of view) {
-    for (const slot of eachSlot(entry.slots)) owners[slot] = entry.id;
+    for (const [from, to] of entry.slots) owners.fill(entry.id, from, to + 1);
   }
   return owners;
 }
@@ -33,16 +35,18 @@ export function* eachSlot(ranges: readonly SlotRange[]): Generator<number> {
 /** Groups all slots by a label; slots without one are left out. */
 export function rangesBy(labelOf: (slot: number) => string | undefined): Map<string, SlotRange[]> {
   const slots = new Map<string, SlotRange[]>();
-  for (let slot = 0; slot < SLOT_COUNT; slot += 1) {
-    const label = labelOf(slot);
-    if (label === undefined) continue;
-    const before = slots.get(label);
-    const last = before?.at(-1);
-    if (before === undefined) slots.set(label, [[slot, slot]]);
-    else if (last !== undefined && last[1] === slot - 1) before[before.length - 1] = [last[0], slot];
-    else before.push([slot, slot]);
+  const note = (label: string | undefined, range: SlotRange) => {
+    if (label !== undefined) slots.set(label, [...(slots.get(label) ?? []), range]);
+  };
+  let [from, label] = [0, labelOf(0)];
+  for (let slot = 1; slot < SLOT_COUNT; slot += 1) {
+    const next = labelOf(slot);
+    if (next === label) continue;
+    note(label, [from, slot - 1]);
+    [from, label] = [slot, next];
   }
-  return new Map([...slots].map(([label, ranges]) => [label, compactRanges(ranges)]));
+  note(label, [from, SLOT_COUNT - 1]);
+  return slots;
 }
 
 /** Whether a node says of itself that it is a master with slots. */

@@ -1,16 +1,25 @@
 import type { AnsweringNode, MasterReplication, ReplicaReplication } from './observation.js';
 import { UnreadableAnswer } from './unreadable.js';
+import { visibleLine } from './visible.js';
 
 /** The fields of INFO or CLUSTER INFO by name; headings and blank lines are left out. */
 export type InfoFields = ReadonlyMap<string, string>;
 
-/** Reads the `name:value` lines of INFO and CLUSTER INFO. Never fails: what is missing is said by whoever needs it. */
+/**
+ * Reads the `name:value` lines of INFO and CLUSTER INFO. Never fails: what is missing is said by whoever needs it. A field that stands there twice with two
+ * values is left out: nobody could say which of them is true.
+ */
 export function parseInfo(text: string): InfoFields {
   const fields = new Map<string, string>();
+  const doubtful = new Set<string>();
   for (const line of text.split(/\r?\n/)) {
     const colon = line.indexOf(':');
-    if (colon > 0 && !line.startsWith('#')) fields.set(line.slice(0, colon), line.slice(colon + 1));
+    if (colon <= 0 || line.startsWith('#')) continue;
+    const [name, value] = [line.slice(0, colon), line.slice(colon + 1)];
+    if ((fields.get(name) ?? value) !== value) doubtful.add(name);
+    fields.set(name, value);
   }
+  for (const name of doubtful) fields.delete(name);
   return fields;
 }
 
@@ -32,7 +41,7 @@ export function readServerInfo(
   const replication = readReplication(info);
   return {
     engine: valkey === undefined ? 'redis' : 'valkey',
-    version: valkey ?? text(info, 'redis_version'),
+    version: version(info, valkey === undefined ? 'redis_version' : 'valkey_version'),
     role: replication.role,
     usedMemoryBytes: count(info, 'used_memory'),
     maxmemoryBytes: count(info, 'maxmemory'),
@@ -44,18 +53,20 @@ export function readServerInfo(
 
 /** The replication section of INFO. @throws UnreadableAnswer */
 export function readReplication(info: InfoFields): MasterReplication | ReplicaReplication {
-  if (text(info, 'role') === 'master') {
+  const role = text(info, 'role');
+  if (role === 'master') {
     return { role: 'master', offset: count(info, 'master_repl_offset'), replicas: attachedReplicas(info) };
   }
+  if (role !== 'slave') throw new UnreadableAnswer('INFO', `role:${role}`);
   return {
     role: 'replica',
-    masterAddress: text(info, 'master_host'),
+    masterAddress: address(text(info, 'master_host')),
     masterPort: count(info, 'master_port'),
     link: info.get('master_link_status') === 'up' ? 'up' : 'down',
     syncing: info.get('master_sync_in_progress') === '1',
     // Missing until the first sync with a master.
-    offset: Math.max(0, Number(info.get('slave_repl_offset') ?? 0)),
-    lastIoSecondsAgo: Number(info.get('master_last_io_seconds_ago') ?? -1),
+    offset: Math.max(0, whole('slave_repl_offset', info.get('slave_repl_offset') ?? '0')),
+    lastIoSecondsAgo: whole('master_last_io_seconds_ago', info.get('master_last_io_seconds_ago') ?? '-1'),
   };
 }
 
@@ -65,10 +76,10 @@ function attachedReplicas(info: InfoFields): MasterReplication['replicas'] {
     .map(([, line]) => {
       const fields = new Map(line.split(',').map((pair) => [pair.slice(0, pair.indexOf('=')), valueOf(pair)]));
       return {
-        address: fields.get('ip') ?? '',
-        port: Number(fields.get('port') ?? 0),
-        state: fields.get('state') ?? '',
-        offset: Number(fields.get('offset') ?? 0),
+        address: address(fields.get('ip') ?? ''),
+        port: whole('port', fields.get('port') ?? '0'),
+        state: visibleLine(fields.get('state') ?? ''),
+        offset: whole('offset', fields.get('offset') ?? '0'),
       };
     });
 }
@@ -92,7 +103,24 @@ function text(info: InfoFields, name: string): string {
 }
 
 function count(info: InfoFields, name: string): number {
-  const value = Number(text(info, name));
-  if (!Number.isFinite(value)) throw new UnreadableAnswer('INFO', `${name}:${info.get(name)}`);
+  const value = whole(name, text(info, name));
+  if (value < 0) throw new UnreadableAnswer('INFO', `${name}:${value}`);
+  return value;
+}
+
+/** As far as 64 bits go; the last digits of what is above 2^53 are lost. */
+function whole(name: string, digits: string): number {
+  if (!/^-?\d{1,20}$/.test(digits)) throw new UnreadableAnswer('INFO', `${name}:${digits}`);
+  return Number(digits);
+}
+
+function version(info: InfoFields, name: string): string {
+  const value = text(info, name);
+  if (!/^\d[0-9A-Za-z.+~_-]{0,63}$/.test(value)) throw new UnreadableAnswer('INFO', `${name}:${value}`);
+  return value;
+}
+
+function address(value: string): string {
+  if (!/^[0-9A-Za-z._:%-]{0,255}$/.test(value)) throw new UnreadableAnswer('INFO', value);
   return value;
 }

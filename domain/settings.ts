@@ -1,4 +1,5 @@
 import type { AnsweringNode } from './observation.js';
+import { visibleLine } from './visible.js';
 
 /** A setting that a node runs with and the one that the spec wants, both as CONFIG GET prints them. */
 export interface SettingChange {
@@ -19,9 +20,9 @@ export function changeText({ setting, running, wanted }: SettingChange): string 
   return `${setting} ${shownValue(running)} → ${shownValue(wanted)}`;
 }
 
-/** An empty value can be seen, too. */
+/** An empty value can be seen, too, and what a terminal would act on. */
 export function shownValue(value: string): string {
-  return value === '' ? '""' : value;
+  return value === '' ? '""' : visibleLine(value);
 }
 
 /**

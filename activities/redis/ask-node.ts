@@ -1,7 +1,6 @@
 import type { AnsweringNode, ObservedNode, SilentNode } from '../../domain/observation.js';
-import { parseInfo, readClusterInfo, readServerInfo } from '../../domain/parse-info.js';
-import { parseClusterNodes } from '../../domain/parse-nodes.js';
-import { type Command, type Credentials, NodeConnection, type Reply, textOf, valueOf } from './connection.js';
+import { readNode } from '../../domain/read-node.js';
+import { type Command, countOf, type Credentials, NodeConnection, type Reply, textOf, valueOf } from './connection.js';
 import { silenceOf } from './silence.js';
 
 /** Who is asked, in the observation's words. */
@@ -47,11 +46,13 @@ async function answers(node: NodeConnection, settings: readonly string[]) {
   for (const reply of rest.splice(0, login.length)) valueOf(reply);
   const [nodes, clusterInfo, id, info, keys, ...config] = rest;
   return {
-    id: textOf(id),
-    view: parseClusterNodes(textOf(nodes)),
-    ...readClusterInfo(parseInfo(textOf(clusterInfo))),
-    ...readServerInfo(parseInfo(textOf(info))),
-    keys: Number(valueOf(keys)),
+    ...readNode({
+      clusterNodes: textOf(nodes),
+      clusterInfo: textOf(clusterInfo),
+      myId: textOf(id),
+      info: textOf(info),
+    }),
+    keys: countOf(keys),
     settings: runningSettings(settings, config),
     openToAnyone: ping?.ok === true,
   } satisfies Partial<AnsweringNode>;

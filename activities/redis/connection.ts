@@ -114,6 +114,14 @@ export function textOf(reply: Reply | undefined): string {
   return value;
 }
 
+/** The number of things in a reply. @throws NodeSilent where the server refused or gave something else */
+export function countOf(reply: Reply | undefined): number {
+  const value = valueOf(reply);
+  if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 0)
+    throw silenceOf(new Error(`a reply of type ${typeof value} where a count was expected`));
+  return value;
+}
+
 /** Opens an authenticated connection; the caller closes it. @throws NodeSilent */
 export async function connectNode(target: NodeTarget): Promise<NodeConnection> {
   const connection = await NodeConnection.open(target);

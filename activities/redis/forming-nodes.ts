@@ -3,17 +3,17 @@ import { type DeclaredNode, declaredNodes } from '../../domain/nodes.js';
 import type { SilentNode } from '../../domain/observation.js';
 import { eachSlot } from '../../domain/ownership.js';
 import { parseInfo, readClusterInfo, readReplication } from '../../domain/parse-info.js';
-import { parseClusterNodes } from '../../domain/parse-nodes.js';
+import { myselfIn, parseClusterNodes } from '../../domain/parse-nodes.js';
 import type { ClusterSpec } from '../../domain/spec.js';
 import { ForgeError } from '../../domain/errors.js';
 import {
   type Command,
   connectNode,
+  countOf,
   type Credentials,
   type NodeConnection,
   type Reply,
   textOf,
-  valueOf,
 } from './connection.js';
 import { nodeFailure } from './failure.js';
 import { isLetGo } from './fence.js';
@@ -115,11 +115,11 @@ export class FormingNodes {
 function readLook([nodes, clusterInfo, replication, keys]: readonly Reply[]) {
   const view = parseClusterNodes(textOf(nodes));
   return {
-    id: view.find((entry) => entry.flags.includes('myself'))?.id ?? '',
+    id: myselfIn(view),
     view,
     clusterState: readClusterInfo(parseInfo(textOf(clusterInfo))).clusterState,
     replication: readReplication(parseInfo(textOf(replication))),
-    keys: Number(valueOf(keys)),
+    keys: countOf(keys),
   } satisfies Partial<FormingNode>;
 }
 

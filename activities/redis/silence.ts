@@ -1,5 +1,6 @@
 import type { Silence } from '../../domain/observation.js';
 import { UnreadableAnswer } from '../../domain/unreadable.js';
+import { visibleLine } from '../../domain/visible.js';
 
 /** Why a node gave no answer, in our words and in its own. The text never holds a secret, and the cause is left behind: it may. */
 export class NodeSilent extends Error {
@@ -47,5 +48,5 @@ export function silenceOf(error: unknown, secret?: string): NodeSilent {
 /** The client library asks for a report of what is only not Redis. */
 function redact(text: string, secret: string | undefined): string {
   const ours = text.replace('. Please report this.', '');
-  return secret === undefined || secret === '' ? ours : ours.replaceAll(secret, '[secret]');
+  return visibleLine(secret === undefined || secret === '' ? ours : ours.replaceAll(secret, '[secret]'));
 }

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { parseInfo, readClusterInfo, readReplication, readServerInfo } from '../../domain/parse-info.js';
 import { parseClusterNodes } from '../../domain/parse-nodes.js';
+import { readNode } from '../../domain/read-node.js';
 import { UnreadableAnswer } from '../../domain/unreadable.js';
 
 const A = 'a'.repeat(40);
@@ -69,6 +70,19 @@ describe('parseClusterNodes', () => {
     ['a slot past the last', `${A} 10.0.0.1:6379@16379 master - 0 0 1 connected 16384`],
     ['a range that runs backwards', `${A} 10.0.0.1:6379@16379 master - 0 0 1 connected 9-3`],
     ['an epoch that is no number', `${A} 10.0.0.1:6379@16379 master - 0 0 x connected`],
+    ['a port past the last', `${A} 10.0.0.1:65536@16379 master - 0 0 1 connected`],
+    ['an address with a control sequence', `${A} 10.0.0.1\u001b[2J:6379@16379 master - 0 0 1 connected`],
+    ['another node without an address', `${A} :6379@16379 master - 0 0 1 connected`],
+    ['a flag that is none', `${A} 10.0.0.1:6379@16379 MASTER\u0007 - 0 0 1 connected`],
+    ['a link that is none', `${A} 10.0.0.1:6379@16379 master - 0 0 1 conn`],
+    [
+      'a node twice',
+      `${A} 10.0.0.1:6379@16379 master - 0 0 1 connected\n${A} 10.0.0.2:6379@16379 slave ${B} 0 0 1 connected`,
+    ],
+    [
+      'a slot twice',
+      `${A} 10.0.0.1:6379@16379 master - 0 0 1 connected 0-5\n${B} 10.0.0.2:6379@16379 master - 0 0 1 connected 5`,
+    ],
     ['an error page', '<html><body>It works!</body></html>'],
   ])('names what it cannot read: %s', (_, line) => {
     expect(() => parseClusterNodes(line)).toThrow(UnreadableAnswer);
@@ -88,15 +102,13 @@ describe('parseClusterNodes', () => {
 
   it('reads back every topology that it is given', () => {
     const hex = fc.stringMatching(/^[0-9a-f]{40}$/);
-    const slots = fc.tuple(fc.nat(16383), fc.nat(16383)).map(([a, b]) => [Math.min(a, b), Math.max(a, b)] as const);
-    const entry = fc.record({
-      id: hex,
-      port: fc.integer({ min: 1, max: 55_535 }),
-      epoch: fc.nat(),
-      slots: fc.array(slots),
-    });
+    const entry = fc.record({ id: hex, port: fc.integer({ min: 1, max: 55_535 }), epoch: fc.nat() });
+    // Cut anywhere, no slot has two owners.
+    const cuts = fc.uniqueArray(fc.nat(16_383), { maxLength: 20 }).map((all) => all.sort((a, b) => a - b));
     fc.assert(
-      fc.property(fc.array(entry), (entries) => {
+      fc.property(fc.uniqueArray(entry, { selector: ({ id }) => id }), cuts, (bare, bounds) => {
+        const ranges = bounds.slice(1).map((to, i) => [bounds[i] ?? 0, to - 1] as const);
+        const entries = bare.map((node, i) => ({ ...node, slots: ranges.filter((_, r) => r % bare.length === i) }));
         const text = entries.map(
           ({ id, port, epoch, slots }) =>
             `${id} 10.0.0.1:${port}@${port + 10_000} master - 0 0 ${epoch} connected ${slots.map((range) => range.join('-')).join(' ')}`,
@@ -172,6 +184,18 @@ describe('INFO', () => {
       'used_memory:much',
     );
     expect(() => readClusterInfo(parseInfo(''))).toThrow('cluster_state');
+    for (const odd of ['used_memory:', 'used_memory:0x10', 'used_memory:1e3', 'used_memory:-1', 'used_memory: 5']) {
+      expect(() => readServerInfo(parseInfo(MASTER.replace('used_memory:1000', odd)))).toThrow(UnreadableAnswer);
+    }
+    expect(() => readServerInfo(parseInfo(MASTER.replace('role:master', 'role:sentinel')))).toThrow('role:sentinel');
+    expect(() => readServerInfo(parseInfo(MASTER.replace('7.0.15', '7.0\u001b[2J')))).toThrow(
+      'redis_version:7.0\\u001b',
+    );
+  });
+
+  it('does not believe a field that stands there twice with two values', () => {
+    expect(() => readServerInfo(parseInfo(`${MASTER}\r\nrole:slave`))).toThrow('no field role');
+    expect(readServerInfo(parseInfo(`${MASTER}\r\n${MASTER}`)).role).toBe('master');
   });
 
   it('never fails otherwise, whatever it is given', () => {
@@ -190,6 +214,27 @@ describe('INFO', () => {
         for (const read of [readServerInfo, readClusterInfo, readReplication]) failsOnlyByName(() => read(info));
       }),
     );
+  });
+});
+
+describe('what one node answers', () => {
+  const texts = {
+    clusterNodes: `${A} 10.0.0.1:6379@16379 myself,master - 0 0 1 connected`,
+    clusterInfo: 'cluster_state:ok\r\ncluster_current_epoch:1\r\n',
+    myId: A,
+    info: MASTER,
+  };
+
+  it('is read as a whole', () => {
+    expect(readNode(texts)).toMatchObject({ id: A, clusterState: 'ok', role: 'master', view: [{ id: A }] });
+  });
+
+  it.each([
+    ['an ID that is none', { myId: `${A}\n7001 x` }],
+    ['an ID that its own line does not have', { myId: B }],
+    ['no line of its own', { clusterNodes: '' }],
+  ])('is not believed with %s', (_, change) => {
+    expect(() => readNode({ ...texts, ...change })).toThrow(UnreadableAnswer);
   });
 });
 
