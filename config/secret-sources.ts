@@ -14,9 +14,9 @@ const BY_HAND =
 
 export function fromEnvironment(env: NodeJS.ProcessEnv, name: string): Found {
   const text = env[name];
-  return text === undefined
-    ? { missing: 'is not set', next: `Set ${name} in the environment of this process.` }
-    : { text: withoutEnd(text) };
+  if (text === undefined) return { missing: 'is not set', next: `Set ${name} in the environment of this process.` };
+  // Bytes that are no text became this character on their way: two programs would have two secrets.
+  return text.includes('\ufffd') ? { missing: 'is not UTF-8 text', next: AS_TEXT } : { text: withoutEnd(text) };
 }
 
 export async function fromFile(path: string): Promise<Found> {

@@ -121,6 +121,11 @@ describe('the resolver', () => {
     expect((await failureOf(resolver()(`file:${path}`))).text.what).toContain('is not UTF-8 text');
   });
 
+  it('refuses a variable that was no text before it came here', async () => {
+    const failure = await failureOf(resolver({ S: `${GOOD}\ufffd` })('env:S'));
+    expect(failure.text.what).toContain('is not UTF-8 text');
+  });
+
   describe('of a program', () => {
     const script = (text: string, ...args: string[]) => execRef(['/bin/sh', '-c', text, 'sh', ...args]);
     const impatient = (env: NodeJS.ProcessEnv = {}) =>
