@@ -50,6 +50,7 @@ async function onBareHosts<T>(hosts: number, use: (stage: Stage) => Promise<T>):
     name: 'bench',
     hosts,
     nodeTimeoutMs: NODE_TIMEOUT_MS,
+    heartbeat: '5s',
   });
   try {
     return await use(stage);

@@ -116,6 +116,7 @@ async function draftOf({ lab, driver, engine, cluster }: LabSpecRequest): Promis
     ssh: accessOf(lab),
     hosts,
     install: { method: 'preinstalled', server: engine.server },
+    service: { method: driver.name === 'container' ? 'systemd' : 'process' },
     redis: { ...SMALL, ...(cluster.nodeTimeoutMs === undefined ? {} : { nodeTimeout: `${cluster.nodeTimeoutMs}ms` }) },
     secrets: {
       operator: await secretOf(lab, 'operator'),

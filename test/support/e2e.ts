@@ -5,10 +5,12 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Document, isMap, parseDocument } from 'yaml';
 import { loadSpec } from '../../config/load.js';
-import { findEngine, writeLabSpec } from '../../lab/spec.js';
+import type { LabDriverName, LabHost, LabShape } from '../../lab/driver.js';
+import { writeLabSpec } from '../../lab/spec.js';
 import type { OperationReport } from '../../domain/operation.js';
 import type { ClusterSpec, Duty } from '../../domain/spec.js';
 import type { Finding, NodeStatus } from '../../domain/verdict.js';
+import { openContainerLab } from './containers.js';
 import { startLab, type TestLab } from './lab.js';
 import { until } from './until.js';
 
@@ -87,6 +89,10 @@ export interface StageOptions {
   readonly name: string;
   readonly hosts?: number;
   readonly nodesPerHost?: number;
+  /** `process` where nothing is said; `container` for hosts that boot systemd. */
+  readonly driver?: LabDriverName;
+  /** Of workers: 1 s where nothing is said, as many tests kill them. */
+  readonly heartbeat?: string;
   /** Small, so that a proof (a node timeout between two looks) is quick. */
   readonly nodeTimeoutMs?: number;
 }
@@ -95,9 +101,11 @@ export async function openStage({
   temporalAddress,
   name,
   nodeTimeoutMs = 1000,
+  driver = 'process',
+  heartbeat = '1s',
   ...shape
 }: StageOptions): Promise<Stage> {
-  const lab = await startLab(shape);
+  const { lab, readOnHost } = await (driver === 'process' ? processLab(shape) : containerLab(shape));
   const specFile = join(lab.dir, 'cluster.yaml');
   const env: NodeJS.ProcessEnv = {
     ...process.env,
@@ -105,9 +113,9 @@ export async function openStage({
     REDISFORGE_ACTOR: 'tester@stage',
     NO_COLOR: '1',
   };
-  const engine = await findEngine(process.env['PATH'] ?? '');
+  const engine = await lab.driver.engine();
   await writeLabSpec({ lab, driver: lab.driver, engine, cluster: { name, nodeTimeoutMs }, path: specFile });
-  await quicken(specFile);
+  await beatFaster(specFile, heartbeat);
   const { spec } = await loadSpec({ path: specFile, env });
   const workers: Process[] = [];
   const variant: Stage['variant'] = async (change) => {
@@ -133,7 +141,12 @@ export async function openStage({
       });
     },
     elsewhere: (change) => handsOf({ specFile, env: { ...env, ...change }, workers }),
-    journal: async () => (await Promise.all(lab.hosts.map(journalOf))).flat(),
+    journal: async () =>
+      (
+        await Promise.all(
+          lab.hosts.map(async (host) => journalOf(host.name, await readOnHost(host, `${host.root}/record/journal`))),
+        )
+      ).flat(),
     async close() {
       for (const worker of workers) worker.kill('SIGKILL');
       await Promise.all(workers.map(({ exited }) => exited));
@@ -142,10 +155,28 @@ export async function openStage({
   };
 }
 
-/** A dead worker is noticed by the missing heartbeat: the tests kill many. */
-async function quicken(specFile: string): Promise<void> {
+/** A lab, and how a file on one of its hosts is read past SSH; empty where there is none. */
+interface ReadableLab {
+  readonly lab: TestLab;
+  readonly readOnHost: (host: LabHost, path: string) => Promise<string>;
+}
+
+async function processLab(shape: Partial<LabShape>): Promise<ReadableLab> {
+  return { lab: await startLab(shape), readOnHost: (_, path) => readFile(path, 'utf8').catch(() => '') };
+}
+
+async function containerLab(shape: Partial<LabShape>): Promise<ReadableLab> {
+  const lab = await openContainerLab(shape);
+  return {
+    lab: { ...lab, down: () => lab.close() },
+    readOnHost: (host, path) => lab.exec(host, ['cat', path]).catch(() => ''),
+  };
+}
+
+/** A dead worker is noticed by the missing heartbeat. */
+async function beatFaster(specFile: string, heartbeat: string): Promise<void> {
   const document = parseDocument(await readFile(specFile, 'utf8'));
-  document.setIn(['timings', 'heartbeat'], '1s');
+  document.setIn(['timings', 'heartbeat'], heartbeat);
   await writeFile(specFile, document.toString());
 }
 
@@ -194,14 +225,13 @@ function handsOf({ specFile, env, workers }: { specFile: string; env: NodeJS.Pro
   };
 }
 
-async function journalOf({ name, root }: TestLab['hosts'][number]): Promise<JournalEntry[]> {
-  const text = await readFile(join(root, 'record/journal'), 'utf8').catch(() => '');
+function journalOf(host: string, text: string): JournalEntry[] {
   return text
     .split('\n')
     .filter((line) => line !== '')
     .map((line) => {
       const [, generation = '', step = '', , effect = '', detail = ''] = line.split('\t');
-      return { host: name, generation, step, effect, detail };
+      return { host, generation, step, effect, detail };
     });
 }
 
