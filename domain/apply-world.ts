@@ -1,6 +1,7 @@
 import { type DeclaredNode, declaredNodes } from './nodes.js';
 import type { Observation } from './observation.js';
 import type { DifferingFile, Refusal } from './plan.js';
+import type { ReachReport } from './reach.js';
 import type { ClusterSpec } from './spec.js';
 import type { HostSurvey, NodeFileRole, NodeSurvey } from './survey.js';
 
@@ -29,6 +30,16 @@ export interface ApplyWorld {
   readonly settings: Readonly<Record<string, string>>;
   /** By node name, where files differ: users that the node has with another secret, or not at all; `null` where it could not be asked. */
   readonly otherSecrets: Readonly<Record<string, readonly string[] | null>>;
+  /** Absent where the ports between the hosts were not tried. */
+  readonly reach?: ReachReport;
+}
+
+/** Whether the hosts' records know every declared node as a member. */
+export function everFormed({ spec, surveys }: Pick<ApplyWorld, 'spec' | 'surveys'>): boolean {
+  return spec.hosts.every(({ name, nodes }) => {
+    const known = surveys.find(({ host }) => host === name)?.record.identities ?? {};
+    return nodes.every(({ port }) => known[String(port)] !== undefined);
+  });
 }
 
 /** The files of a node that are not on its host as the spec renders them. */

@@ -1,4 +1,4 @@
-import { type ApplyWorld, differingFiles, nodeSurvey } from './apply-world.js';
+import { type ApplyWorld, differingFiles, everFormed, nodeSurvey } from './apply-world.js';
 import { examRefusals } from './exam.js';
 import { planFormation } from './formation.js';
 import { tuningLeft } from './formation-tuning.js';
@@ -10,6 +10,7 @@ import type { PlanBody, Refusal, Step } from './plan.js';
 import { profileNotes, profileRefusals, profileSteps } from './plan-profile.js';
 import { emptyStart } from './plan-guard.js';
 import { planSettings } from './plan-settings.js';
+import { reachRefusals } from './reach.js';
 import type { ClusterSpec } from './spec.js';
 import type { HostSurvey, NodeSurvey, ServiceState } from './survey.js';
 
@@ -37,6 +38,7 @@ export function planApply(world: ApplyWorld): PlanBody {
       ...world.unsurveyed,
       ...placement.problems.map((what) => ({ what, next: 'Change zones or shape in the spec.' })),
       ...spec.hosts.flatMap(({ name }) => hostRefusals(spec, hostSurvey(world, name))),
+      ...reachRefusals(world),
       ...changing.refusals,
       ...forming.refusals,
       ...nodes.flatMap(({ node, survey }) => lockedOut(world, node, survey)),
@@ -148,14 +150,6 @@ function formationStep(world: ApplyWorld, placement: Placement): { steps: Step[]
   const complete = answered.length === declaredNodes(world.spec).length ? formation.settled : everFormed(world);
   const tuned = answered.some((node) => tuningLeft(node, world.settings).length > 0);
   return { steps: complete && !tuned ? [] : [step], refusals: formation.refusals };
-}
-
-/** Whether the hosts' records know every declared node as a member. */
-function everFormed(world: ApplyWorld): boolean {
-  return world.spec.hosts.every((host) => {
-    const known = hostSurvey(world, host.name)?.record.identities ?? {};
-    return host.nodes.every(({ port }) => known[String(port)] !== undefined);
-  });
 }
 
 /** Members that the spec does not mention are findings of the verdict; a plan does nothing about them. */

@@ -2,7 +2,14 @@
  * Activities that only look. A person waits for the answer, so a host that did not answer the second try is said to be down; a try that ended because its
  * worker died says nothing about the host, and does not count.
  */
-export const READS = ['identifyServer', 'surveyHost', 'draftApplyPlan', 'draftDestroyPlan', 'judgeCluster'] as const;
+export const READS = [
+  'identifyServer',
+  'surveyHost',
+  'examinePorts',
+  'draftApplyPlan',
+  'draftDestroyPlan',
+  'judgeCluster',
+] as const;
 
 export type Read = (typeof READS)[number];
 

@@ -2,15 +2,24 @@ import type { DraftedPlan } from '../activities/cluster/activities.js';
 import type { ForgeActivities } from '../activities/index.js';
 import { ForgeError } from '../domain/errors.js';
 import type { DataDecision } from '../domain/operation.js';
+import { portsToExamine } from '../domain/reach.js';
 import type { ClusterSpec } from '../domain/spec.js';
 import type { HostOutcome } from '../domain/survey.js';
 import { withLocalActivities } from './local.js';
 
 /** The plan as this machine sees the world now; the operation makes its own and compares. */
 export async function draftApply({ env, spec }: { env: NodeJS.ProcessEnv; spec: ClusterSpec }): Promise<DraftedPlan> {
-  return withLocalActivities(env, async (activities) =>
-    activities.draftApplyPlan({ spec, outcomes: await surveyAll(activities, spec) }),
-  );
+  return withLocalActivities(env, async (activities) => {
+    const outcomes = await surveyAll(activities, spec);
+    const hosts = beingWorkedOn(outcomes) ? [] : portsToExamine(spec, outcomes);
+    const found = hosts.length === 0 ? {} : { reach: await activities.examinePorts({ spec, hosts }) };
+    return activities.draftApplyPlan({ spec, outcomes, ...found });
+  });
+}
+
+/** An operation that holds a host may be about to start nodes: the ports that they need are not taken from them even for a moment. */
+function beingWorkedOn(outcomes: readonly HostOutcome[]): boolean {
+  return outcomes.some((outcome) => outcome.surveyed && outcome.survey.record.lease !== null);
 }
 
 export async function draftDestroy({

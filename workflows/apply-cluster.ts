@@ -1,7 +1,9 @@
-import { sleep } from '@temporalio/workflow';
+import { patched, sleep } from '@temporalio/workflow';
 import { portOf, specForHost } from '../domain/nodes.js';
 import type { OperationInput, OperationReport } from '../domain/operation.js';
 import { describeStep, type Plan, type Step } from '../domain/plan.js';
+import { portsToExamine, type ReachReport } from '../domain/reach.js';
+import type { HostOutcome } from '../domain/survey.js';
 import { agree, type Verdict } from '../domain/verdict.js';
 import { changeSettings } from './change-settings.js';
 import { failure } from './failures.js';
@@ -17,9 +19,26 @@ export async function applyClusterWorkflow(input: OperationInput): Promise<Opera
 
 async function draft(operation: Operation): Promise<Draft> {
   const { spec } = operation.input;
-  return draftFromSurvey(operation, (outcomes) =>
-    operation.activities.read.draftApplyPlan.executeWithOptions({ summary: 'plan' }, [{ spec, outcomes }]),
+  const { read } = operation.activities;
+  return draftFromSurvey(
+    operation,
+    (outcomes, reach: ReachReport | undefined) => {
+      const found = reach === undefined ? {} : { reach };
+      return read.draftApplyPlan.executeWithOptions({ summary: 'plan' }, [{ spec, outcomes, ...found }]);
+    },
+    (outcomes) => examinePorts(operation, outcomes),
   );
+}
+
+/** Before nodes are started or formed, each host tries the others' ports: a cluster that cannot hear itself is not begun. */
+async function examinePorts(
+  { activities, input: { spec } }: Operation,
+  outcomes: readonly HostOutcome[],
+): Promise<ReachReport | undefined> {
+  const hosts = portsToExamine(spec, outcomes);
+  if (hosts.length === 0 || !patched('pairwise-ports')) return undefined;
+  const summary = `ports between ${hosts.length} hosts`;
+  return activities.read.examinePorts.executeWithOptions({ summary }, [{ spec, hosts }]);
 }
 
 /** Hosts side by side, the steps of one host in order; then running nodes one after the other; then what concerns the cluster as a whole. */

@@ -5,14 +5,16 @@ import { namedFailure } from './failures.js';
 import { inParallel } from './in-parallel.js';
 import type { Draft, Operation } from './operation.js';
 
-/** Preflight, then the plan that follows from what the hosts said. */
-export async function draftFromSurvey(
+/** Preflight, then the plan that follows from what the hosts said; `examine` is what they are asked to find out together before it. */
+export async function draftFromSurvey<Found>(
   operation: Operation,
-  draftPlan: (outcomes: readonly HostOutcome[]) => Promise<DraftedPlan>,
+  draftPlan: (outcomes: readonly HostOutcome[], found: Found | undefined) => Promise<DraftedPlan>,
+  examine?: (outcomes: readonly HostOutcome[]) => Promise<Found | undefined>,
 ): Promise<Draft> {
   const outcomes = await surveyHosts(operation);
+  const found = await examine?.(outcomes);
   operation.logbook.enter('plan');
-  const drafted = await draftPlan(outcomes);
+  const drafted = await draftPlan(outcomes, found);
   return { ...drafted, generation: highestGeneration(outcomes), seen: generationsSeen(outcomes) };
 }
 

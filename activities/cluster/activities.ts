@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { type NodeSecrets, resolveSecrets, type SecretResolver } from '../../config/secrets.js';
 import { configsAsRunning, renderNodeFiles, type RenderRequest, wantedSettings } from '../../config/render.js';
 import { renderUnit } from '../../config/render-unit.js';
-import { runningWithOtherFiles, type WantedFiles } from '../../domain/apply-world.js';
+import { type ApplyWorld, runningWithOtherFiles, type WantedFiles } from '../../domain/apply-world.js';
 import { expectationOf } from '../../domain/expectation.js';
 import { judge } from '../../domain/judge.js';
 import { settingDrift } from '../../domain/judge-expectation.js';
@@ -12,6 +12,7 @@ import type { DataDecision } from '../../domain/operation.js';
 import { canonicalJson, type Plan, type PlanBody, type Refusal } from '../../domain/plan.js';
 import { planApply } from '../../domain/plan-apply.js';
 import { planDestroy } from '../../domain/plan-destroy.js';
+import { reachRemarks, type ReachReport } from '../../domain/reach.js';
 import type { ClusterSpec } from '../../domain/spec.js';
 import type { HostOutcome, HostSurvey } from '../../domain/survey.js';
 import type { Verdict } from '../../domain/verdict.js';
@@ -49,9 +50,11 @@ export function createClusterActivities({ observe, otherSecrets, secrets, helper
     async draftApplyPlan({
       spec,
       outcomes,
+      reach,
     }: {
       spec: ClusterSpec;
       outcomes: readonly HostOutcome[];
+      reach?: ReachReport;
     }): Promise<DraftedPlan> {
       const [nodeSecrets, observation] = await Promise.all([
         resolveSecrets({ spec, resolve: secrets }),
@@ -60,7 +63,7 @@ export function createClusterActivities({ observe, otherSecrets, secrets, helper
       const { surveys, unsurveyed } = sorted(outcomes);
       const files = wantedFiles(spec, nodeSecrets);
       const nodes = runningWithOtherFiles({ spec, surveys, wantedFiles: files });
-      const body = planApply({
+      const world: ApplyWorld = {
         spec,
         helperSha256,
         surveys,
@@ -71,8 +74,11 @@ export function createClusterActivities({ observe, otherSecrets, secrets, helper
         configAsRunning: configAsRunning({ spec, secrets: nodeSecrets, observation }),
         settings: wantedSettings(spec),
         otherSecrets: await otherSecrets({ spec, nodes }),
-      });
-      return { plan: withDigest(body), verdict: judged(spec, observation) };
+        ...(reach === undefined ? {} : { reach }),
+      };
+      const remarks = reachRemarks(world);
+      const plan = { ...withDigest(planApply(world)), ...(remarks.length === 0 ? {} : { remarks }) };
+      return { plan, verdict: judged(spec, observation) };
     },
 
     /** The plan of a `destroy`. */

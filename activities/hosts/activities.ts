@@ -1,10 +1,12 @@
 import type { SecretResolver } from '../../config/secrets.js';
 import type { HostStep, LeaseRequest, NodeStep, StartChoice } from '../../domain/steps.js';
+import type { ReachHost } from '../../domain/reach.js';
 import type { ClusterSpec } from '../../domain/spec.js';
 import type { HostAdapters } from './ask-host.js';
 import { recordIdentities, releaseLease, takeLease } from './lease.js';
 import { type DataChoice, type FileChoice, placeNode, prepareHost, releaseHost, removeNode } from './nodes.js';
 import { applyProfile, type ProfileChoice } from './profile.js';
+import { examinePorts } from './reach.js';
 import { readJournal, readLog } from './reading.js';
 import { startNode, stopNode } from './service.js';
 import { surveyHost } from './survey.js';
@@ -17,6 +19,7 @@ export interface HostDeps extends HostAdapters {
 export function createHostActivities(deps: HostDeps) {
   return {
     surveyHost: (input: { spec: ClusterSpec; host: string }) => surveyHost(deps, input),
+    examinePorts: (input: { spec: ClusterSpec; hosts: readonly ReachHost[] }) => examinePorts(deps, input),
     takeLease: (request: LeaseRequest) => takeLease(deps, request),
     releaseLease: (step: HostStep) => releaseLease(deps, step),
     recordIdentities: (step: HostStep & { readonly identities: Readonly<Record<string, string>> }) =>

@@ -3,6 +3,7 @@ import type { Client } from 'ssh2';
 import { ForgeError } from '../../domain/errors.js';
 import type { SshRoute, SshEndpoint } from '../../domain/spec.js';
 import { connect, unreachable } from './connect.js';
+import { type Conversation, converse, NoAnswer, NotBegun } from './converse.js';
 import { createLimiter, type Limiter } from './limiter.js';
 import { quoteArgv } from './quote.js';
 import { type CommandResult, type Ending, MOST_OUTPUT_BYTES, runCommand } from './run-command.js';
@@ -37,6 +38,11 @@ export interface SshPool {
    * those of a login, CommandTimeout, HostUnreachable where the connection broke, CommandFailed where it was killed or printed too much.
    */
   run(command: SshCommand): Promise<CommandResult>;
+  /**
+   * Runs a command and talks with it over its stdin and stdout until `talk` is done; then the command's stdin ends and its channel is closed. After
+   * the deadline it counts as ended. Throws ForgeError: those of a login, and HostUnreachable or CommandTimeout where no channel could be had.
+   */
+  converse<T>(command: Omit<SshCommand, 'stdin'>, talk: (conversation: Conversation) => Promise<T>): Promise<T>;
   /** Ends all connections; commands that run fail. */
   close(): Promise<void>;
 }
@@ -103,6 +109,32 @@ export function createSshPool({ agentSocket, channelsPerHost = 8, logins = 16 }:
       return resultOf(command, ending.kind === 'not-begun' ? await attempt(command, line) : ending);
     },
 
+    async converse(command, talk) {
+      const line = quoteArgv(withDeadline(command));
+      const { access, host, connectMs, deadlineMs } = command;
+      const begin = async () => {
+        const opening = connectionTo(access, host, connectMs);
+        const { client, limit } = await opening;
+        try {
+          return await limit(() => converse({ client, line, deadlineMs, talk }));
+        } catch (error) {
+          if (error instanceof NotBegun) forget(JSON.stringify(access), opening);
+          throw error;
+        }
+      };
+      try {
+        return await begin().catch((error: unknown) => {
+          // As in run: the connection had died unnoticed.
+          if (error instanceof NotBegun) return begin();
+          throw error;
+        });
+      } catch (error) {
+        if (error instanceof NoAnswer) throw timedOut(command);
+        if (!(error instanceof NotBegun)) throw error;
+        throw unreachable({ label: host, endpoint: access, reason: error.message });
+      }
+    },
+
     async close() {
       const all = [...connections.values()];
       connections.clear();
@@ -120,7 +152,7 @@ const HOST_GRACE_MS = 500;
  * The host itself keeps the deadline: over a broken connection nothing of ours could end the command, and sshd does not pass signals on to
  * root's commands. What the command detached (setsid) lives on.
  */
-function withDeadline({ argv, deadlineMs }: SshCommand): string[] {
+function withDeadline({ argv, deadlineMs }: Pick<SshCommand, 'argv' | 'deadlineMs'>): string[] {
   return ['timeout', '-s', 'KILL', `${(deadlineMs + HOST_GRACE_MS) / 1000}`, ...argv];
 }
 

@@ -15,7 +15,7 @@ export function renderPlan(plan: Plan, { colors }: Pick<CliIo, 'colors'>): strin
       ({ node, setting, wanted, running, why }) =>
         `  ${colors.yellow('drift')}    ${node}: ${setting} is ${shownValue(running)}, the spec wants ${shownValue(wanted)}\n           left: ${why}`,
     ),
-    ...plan.notes.map((note) => `  note     ${note}`),
+    ...[...plan.notes, ...(plan.remarks ?? [])].map((note) => `  note     ${note}`),
   ];
 }
 

@@ -35,6 +35,7 @@ export function world({
     };
   return {
     surveyHost: async ({ host }) => Promise.resolve(surveyOf(host, { generation: 7 })),
+    examinePorts: async () => Promise.resolve({ failures: [], deaf: [], unexamined: [] }),
     draftApplyPlan: async () => Promise.resolve({ plan, verdict: verdictOf({ healthy: false }) }),
     identifyServer: async () => Promise.resolve({ server: 'ns-1' }),
     takeLease: told('take', async ({ host }: { host: string }) => Promise.resolve(surveyOf(host).record)),

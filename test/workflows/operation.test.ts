@@ -7,7 +7,7 @@ import type { Verdict } from '../../domain/verdict.js';
 import { awaitReport } from '../../starters/reports.js';
 import { runScripted, type Script } from '../support/scripted.js';
 import { specOf } from '../support/spec.js';
-import { surveyOf, verdictOf } from '../support/survey.js';
+import { formedSurveys, surveyOf, verdictOf } from '../support/survey.js';
 import { until } from '../support/until.js';
 import { starts, world } from '../support/world.js';
 
@@ -35,6 +35,40 @@ describe('an operation', () => {
       reason: 'to see',
     });
     expect(calls).toEqual(['judge']);
+  });
+
+  it('has the hosts try each other before the plan, and gives the plan what they found', async () => {
+    const calls: string[] = [];
+    const reach = { failures: [], deaf: [], unexamined: [{ host: 'h2', why: 'it has neither perl nor python3' }] };
+    const sound = world();
+    const { draftApplyPlan } = sound;
+    const report = await reportOf({
+      ...sound,
+      examinePorts: async ({ hosts }) => {
+        calls.push(`examine ${hosts.length}`);
+        return Promise.resolve(reach);
+      },
+      draftApplyPlan: async (input) => {
+        calls.push('draft');
+        expect(input.reach).toEqual(reach);
+        if (draftApplyPlan === undefined) throw new Error('the world drafts no plan');
+        return draftApplyPlan(input);
+      },
+    });
+    expect(report.outcome).toBe('done');
+    expect(calls).toEqual(['examine 6', 'draft']);
+  });
+
+  it('tries no ports where every node runs and is a member', async () => {
+    const report = await reportOf({
+      ...world(),
+      surveyHost: async ({ host }) => {
+        const survey = formedSurveys().find((one) => one.host === host);
+        return Promise.resolve(survey ?? surveyOf(host));
+      },
+      examinePorts: async () => Promise.reject(new Error('nobody asked for it')),
+    });
+    expect(report.outcome).toBe('done');
   });
 
   it('raises the generation above the highest seen on all hosts before the first step, and gives the leases back after the proof', async () => {

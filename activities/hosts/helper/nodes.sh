@@ -45,9 +45,15 @@ say_limit() {
 }
 
 refuse_taken() {
-  read_listening "$2" "$1" "$(($1 + 10000))"
-  [ -n "$listening" ] || return 0
-  say_taken "$1" -
+  deadline_in 5000
+  while :; do
+    read_listening "$2" "$1" "$(($1 + 10000))"
+    [ -n "$listening" ] || return 0
+    taken=$(say_taken "$1" -)
+    # Somebody examines the ports at this moment.
+    [ -z "$taken" ] && nap || break
+  done
+  [ -z "$taken" ] || printf '%s\n' "$taken"
   refuse "$PORT_TAKEN"
 }
 
