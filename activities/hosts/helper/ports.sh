@@ -1,4 +1,4 @@
-# Sets listening to `PORT INODE` lines: sockets in the way of ADDRESS and each PORT. Read from /proc/net, as `ss` may be missing. The kernel
+# Sets listening to `PORT INODE UID` lines: sockets in the way of ADDRESS and each PORT. Read from /proc/net, as `ss` may be missing. The kernel
 # writes an IPv4 address as four bytes in the machine's order; for an IPv6 address every IPv6 listener on the port counts.
 read_listening() {
   address=$1
@@ -17,7 +17,7 @@ read_listening() {
       split($2, place, ":")
       ip = place[1]
       mine = ip ~ /^0+$/ || ip == hex || ip == "0000000000000000FFFF0000" hex || (hex == "none" && length(ip) == 32)
-      if (mine && place[2] in wanted) print wanted[place[2]], $10
+      if (mine && place[2] in wanted) print wanted[place[2]], $10, $8
     }' $tables)
 }
 
@@ -39,11 +39,15 @@ still_listens() {
 
 # say_taken PORT_OF_NODE OWN_PID: one line for each listener in $listening on this node's two ports that is not the node itself.
 say_taken() {
-  own=''
-  [ "$2" = - ] || own=$(ls -l "/proc/$2/fd" 2>/dev/null) || :
-  while read -r port inode; do
+  own='' own_uid=''
+  if [ "$2" != - ] && ! own=$(ls -l "/proc/$2/fd" 2>/dev/null); then
+    # In a container even root may not look into a process of another account: then the socket's account has to do.
+    own_uid=$(stat -c %u "/proc/$2" 2>/dev/null) || :
+  fi
+  while read -r port inode uid; do
     [ "$port" = "$1" ] || [ "$port" = "$(($1 + 10000))" ] || continue
     case $own in *"socket:[$inode]"*) continue ;; esac
+    [ "$uid" != "${own_uid:-none}" ] || continue
     read_owner "$inode"
     # A listener of the exam of the ports is gone in a moment, and may be so by now.
     case $owner in 'redisforge-exam '*) continue ;; esac
