@@ -11,6 +11,8 @@ import { answersSsh, proveLogin } from './sshd.js';
 /** A host boots in about a second; a busy machine gets this long. */
 const BOOT_MS = 90_000;
 const POLL_MS = 50;
+/** What a host ends with that reboots from inside; the image says so to systemd. */
+const REBOOT_CODE = 133;
 
 type Power = Pick<LabDriver, 'start' | 'stop' | 'kill' | 'freeze' | 'thaw' | 'stateOf'> & Pick<LabFaults, 'reboot'>;
 
@@ -115,15 +117,28 @@ async function untilBooted(host: LabHost, deps: PowerDeps): Promise<void> {
     const { stdout, stderr } = await deps.engine.ask({ argv });
     // Degraded: a unit of somebody's failed. The host is up all the same.
     if (/^(running|degraded)$/.test(stdout.trim())) break;
-    if (Date.now() > end) throw await wontBoot(host, deps.engine, stdout.trim() || stderr.trim());
+    const ended = await endedBooting(host, deps.engine);
+    if (ended !== null) throw await wontBoot(host, deps.engine, ended);
+    if (Date.now() > end) {
+      throw await wontBoot(host, deps.engine, `not within ${BOOT_MS} ms, and says: ${stdout.trim() || stderr.trim()}`);
+    }
     await sleep(POLL_MS);
   }
   if (await deps.isCut(host)) return;
   while (!(await answersSsh(host))) {
-    if (Date.now() > end) throw await wontBoot(host, deps.engine, 'sshd does not answer');
+    if (Date.now() > end) throw await wontBoot(host, deps.engine, `its sshd did not answer within ${BOOT_MS} ms`);
     await sleep(POLL_MS);
   }
   await proveLogin(host, deps.searchPath);
+}
+
+/** What it ended with in the middle of its boot, or `null`: the engine would try for ever, in longer and longer steps. */
+async function endedBooting(host: LabHost, engine: ContainerEngine): Promise<string | null> {
+  const format = '{{.State.Running}} {{.State.Restarting}} {{.State.ExitCode}}';
+  const { stdout } = await engine.ask({ argv: ['container', 'inspect', '--format', format, containerName(host)] });
+  const [running, restarting, code] = stdout.trim().split(' ');
+  if (running === 'true' && restarting !== 'true') return null;
+  return restarting === 'true' && Number(code) === REBOOT_CODE ? null : `it ended with code ${code}`;
 }
 
 async function wontBoot(host: LabHost, engine: ContainerEngine, happened: string): Promise<ForgeError> {
@@ -131,7 +146,7 @@ async function wontBoot(host: LabHost, engine: ContainerEngine, happened: string
   const { stdout, stderr } = await engine.ask({ argv: ['logs', '--tail', '5', name] });
   const said = `${stdout}${stderr}`.trim().split('\n').join(' | ');
   return new ForgeError('NotReached', {
-    what: `Lab host ${host.name} (${host.address}) did not boot within ${BOOT_MS} ms: ${happened}. Its console ends: ${said === '' ? '(empty)' : said}`,
+    what: `Lab host ${host.name} (${host.address}) did not boot: ${happened}. Its console ends: ${said === '' ? '(empty)' : said}`,
     left: 'The other hosts of the lab are left as they are.',
     next: `Look inside with \`docker logs ${name}\` and \`docker exec ${name} journalctl -b\`; \`redisforge lab down\` takes all away.`,
   });

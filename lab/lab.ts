@@ -16,6 +16,8 @@ export interface Lab {
 
 export interface HostStatus extends LabHost {
   readonly state: HostState;
+  /** `cut`: something that is sent to it or by it is lost. */
+  readonly network: 'whole' | 'cut';
 }
 
 export interface LabUpRequest {
@@ -64,7 +66,14 @@ export async function openLab(dir: string): Promise<Lab | null> {
 }
 
 export async function labStatus(lab: Lab, driver: LabDriver): Promise<HostStatus[]> {
-  return Promise.all(lab.hosts.map(async (host) => ({ ...host, state: await driver.stateOf(host) })));
+  const { faults } = driver;
+  return Promise.all(
+    lab.hosts.map(async (host) => ({
+      ...host,
+      state: await driver.stateOf(host),
+      network: faults !== null && (await faults.isCut(host)) ? 'cut' : 'whole',
+    })),
+  );
 }
 
 /** Ends all that `drivers` run for the lab in `dir` and removes the folder. Nothing happens where there is none. */

@@ -1,17 +1,23 @@
 import { resolve } from 'node:path';
-import { type Command, Option } from 'commander';
+import { Option } from 'commander';
 import { LAB_DRIVERS, type LabDriver, type LabDriverName, type LabHost, type LabShape } from '../../lab/driver.js';
-import type { HostStatus, Lab } from '../../lab/lab.js';
-import { ForgeError } from '../../domain/errors.js';
+import type { HostStatus } from '../../lab/lab.js';
 import { wholeNumber } from '../arguments.js';
 import { EXIT, type ExitCode } from '../exit.js';
 import { action, type CliIo, type Verb } from '../io.js';
+import {
+  driverOf,
+  type FolderOptions,
+  folderOf,
+  hostOf,
+  labAt,
+  showDone,
+  stateOf,
+  statusJson,
+  withFolder,
+} from '../lab-request.js';
 import { table } from '../render/table.js';
-
-interface FolderOptions {
-  readonly dir: string;
-  readonly json?: true;
-}
+import { addFaultVerbs } from './lab-faults.js';
 
 interface UpOptions extends FolderOptions {
   readonly driver?: LabDriverName;
@@ -23,8 +29,6 @@ interface UpOptions extends FolderOptions {
   readonly name: string;
   readonly specOut?: string;
 }
-
-type LabState = 'up' | 'partial' | 'none';
 
 /** How long a host's processes get to end by themselves when it is shut down. */
 const SHUTDOWN_GRACE_MS = 10_000;
@@ -46,7 +50,7 @@ const HOST_ACTIONS: readonly HostAction[] = [
   },
   {
     name: 'kill',
-    help: 'cut the power of a host: all its processes are gone at once',
+    help: 'cut the power of a host: everything on it is gone at once',
     done: 'is killed',
     run: (driver, host) => driver.kill(host),
   },
@@ -64,7 +68,7 @@ const HOST_ACTIONS: readonly HostAction[] = [
   },
   {
     name: 'start',
-    help: 'boot a host that was stopped or killed; its Redis nodes stay down until the next apply',
+    help: 'boot a host that was stopped or killed; Redis nodes without a service manager stay down until the next apply',
     done: 'is up',
     run: (driver, host) => driver.start(host),
   },
@@ -105,11 +109,8 @@ export const labVerb: Verb = (program, io) => {
       .argument('<host>', 'name of the host, such as h2')
       .action(action(io, (host: string, options: FolderOptions) => actOnHost(io, { hostAction, host, options })));
   }
+  addFaultVerbs(lab, io);
 };
-
-function withFolder(command: Command): Command {
-  return command.option('--dir <folder>', 'folder of the lab', '.lab').option('--json', 'print JSON');
-}
 
 async function up(io: CliIo, options: UpOptions): Promise<ExitCode> {
   const { labStatus, labUp, openLab, shapeOf } = await import('../../lab/lab.js');
@@ -168,27 +169,10 @@ interface HostRequest {
 }
 
 async function actOnHost(io: CliIo, { hostAction, host, options }: HostRequest): Promise<ExitCode> {
-  const { labStatus, openLab } = await import('../../lab/lab.js');
-  const dir = folderOf(io, options);
-  const lab = await openLab(dir);
-  const found = lab?.hosts.find((candidate) => candidate.name === host);
-  if (lab === null || found === undefined) throw noSuchHost(dir, host, lab);
-  const driver = await driverOf(io, lab.driverName);
-  await hostAction.run(driver, found);
-  if (options.json === true) io.out(JSON.stringify(statusJson(lab, await labStatus(lab, driver))));
-  else io.out(`${host} ${hostAction.done}.`);
+  const { lab, driver } = await labAt(io, options);
+  await hostAction.run(driver, hostOf(lab, host));
+  await showDone(io, { lab, driver, options, done: `${host} ${hostAction.done}.` });
   return EXIT.done;
-}
-
-function noSuchHost(dir: string, host: string, lab: Lab | null): ForgeError {
-  return new ForgeError('BadSpec', {
-    what: lab === null ? `There is no lab in ${dir}.` : `The lab in ${dir} has no host ${host}.`,
-    left: 'Nothing was changed.',
-    next:
-      lab === null
-        ? 'Start one with `redisforge lab up`.'
-        : `Its hosts: ${lab.hosts.map(({ name }) => name).join(', ')}.`,
-  });
 }
 
 function askedShape({ hosts, zones, nodesPerHost }: UpOptions): Partial<LabShape> {
@@ -199,33 +183,12 @@ function askedShape({ hosts, zones, nodesPerHost }: UpOptions): Partial<LabShape
   };
 }
 
-/** A stable contract for scripts (docs/contract.md). */
-function statusJson({ dir }: { dir: string }, hosts: readonly HostStatus[]) {
-  return {
-    dir,
-    state: stateOf(hosts),
-    hosts: hosts.map(({ name, zone, address, sshPort, user, identityFile, root, nodePorts, state }) => ({
-      ...{ name, zone, address, sshPort, user, identityFile, root, nodePorts, state },
-    })),
-  };
-}
-
-function stateOf(hosts: readonly HostStatus[]): LabState {
-  if (hosts.length === 0) return 'none';
-  return hosts.every(({ state }) => state === 'running') ? 'up' : 'partial';
-}
-
 function showHosts(io: CliIo, hosts: readonly HostStatus[]): void {
   const columns = ['HOST', 'ZONE', 'STATE', 'SSH', 'REDIS PORTS'].map((title) => ({ title }));
-  const rows = hosts.map(({ name, zone, address, sshPort, nodePorts, state }) => [
-    ...[name, zone, state, `${address}:${sshPort}`, nodePorts.join(' ')],
+  const rows = hosts.map(({ name, zone, address, sshPort, nodePorts, state, network }) => [
+    ...[name, zone, network === 'cut' ? `${state}, cut` : state, `${address}:${sshPort}`, nodePorts.join(' ')],
   ]);
   for (const line of table({ columns, rows, heading: io.colors.dim })) io.out(line);
-}
-
-async function driverOf(io: CliIo, name: LabDriverName): Promise<LabDriver> {
-  const { labDriver } = await import('../../lab/drivers.js');
-  return labDriver(name, io.env['PATH'] ?? '');
 }
 
 /** The driver of the lab in `dir`; all that work on this machine where the lab's record is lost and does not say. */
@@ -237,8 +200,4 @@ async function driversFor(io: CliIo, dir: string): Promise<LabDriver[]> {
   const searchPath = io.env['PATH'] ?? '';
   const containers = (await containersCanBe({ searchPath })) ? [await driverOf(io, 'container')] : [];
   return [await driverOf(io, 'process'), ...containers];
-}
-
-function folderOf(io: CliIo, { dir }: FolderOptions): string {
-  return resolve(io.cwd, dir);
 }
