@@ -54,10 +54,9 @@ export async function startRedis(options: RedisServerOptions = {}): Promise<Redi
   const start = async () => {
     const child = spawn('redis-server', [...argv, ...(options.args ?? [])], { stdio: 'ignore' });
     held.child = child;
-    await until(`redis-server on ${address}:${port}`, async () => {
-      if (child.exitCode !== null) throw new Error(await readFile(log, 'utf8').catch(() => 'it ended without a log'));
-      return acceptsConnections(address, port);
-    });
+    const ended = () => child.exitCode !== null || child.signalCode !== null;
+    await until(`redis-server on ${address}:${port}`, () => ended() || acceptsConnections(address, port));
+    if (ended()) throw new Error(await readFile(log, 'utf8').catch(() => 'it ended without a log'));
   };
   const end = async (signal: NodeJS.Signals) => {
     const child = held.child;

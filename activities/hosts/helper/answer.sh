@@ -1,8 +1,19 @@
+# Sets plain: the text with `?` for each control character, which would begin a field or a line of its own in an answer or the journal.
+read_plain() {
+  plain=$1
+  while :; do
+    case $plain in *[[:cntrl:]]*) plain="${plain%%[[:cntrl:]]*}?${plain#*[[:cntrl:]]}" ;; *) return 0 ;; esac
+  done
+}
+
 # say WORD FIELD...: one line of the answer, fields between tabs. The caller may be gone; the effect still has to be finished.
 say() {
   line=$1
   shift
-  for field; do line="$line$TAB$field"; done
+  for field; do
+    read_plain "$field"
+    line="$line$TAB$plain"
+  done
   printf '%s\n' "$line" || :
 } 2>/dev/null
 
@@ -20,7 +31,12 @@ usage() {
 }
 
 want_number() {
-  case $2 in '' | *[!0-9]*) usage "$1 has to be a number, not '$2'" ;; esac
+  case $2 in '' | *[!0-9]* | 0?* | ????????????????*) usage "$1 has to be a number, not '$2'" ;; esac
+}
+
+# For what is kept in a file of one line each.
+want_line() {
+  case $2 in *[[:cntrl:]]*) usage "$1 cannot hold a line break or another control character" ;; esac
 }
 
 # Sets uptime_ms: a clock that nobody can set, read without a process.

@@ -6,11 +6,11 @@ ensure() {
   cat >"$instructions"
   [ "$(tail -n 1 "$instructions")" = end ] || refuse "$BAD_INSTRUCTIONS" 'they end too early'
   while read -r kind mode rest; do
+    # shellcheck disable=SC2086 # a unit's instruction has three words without blanks
     case $kind in
       folder) ensure_folder "$mode" "$rest" ;;
       file) ensure_file "$mode" "$rest" ;;
       account) ensure_account "$mode" ;;
-      # shellcheck disable=SC2086 # three words without blanks
       unit) ensure_unit "$mode" $rest ;;
       end) break ;;
       *) refuse "$BAD_INSTRUCTIONS" "unknown instruction $kind" ;;
@@ -18,16 +18,23 @@ ensure() {
   done <"$instructions"
 }
 
-# Only below the root, whoever asks.
+# Only below the root, whoever asks, and nothing of the record's or of this program. A link would lead out of it.
 want_inside() {
   case /$1/ in
     //* | */../* | */./*) refuse "$BAD_INSTRUCTIONS" "the path $1 is not below the root" ;;
+    /record/* | /bin/*) refuse "$BAD_INSTRUCTIONS" "the path $1 is not for files of nodes" ;;
   esac
+  way=$root left=$1/
+  while [ -n "$left" ]; do
+    way=$way/${left%%/*} left=${left#*/}
+    [ ! -L "$way" ] || refuse "$NOT_NOW" "${way#"$root"/} is a symbolic link"
+  done
 }
 
 # A mode is MODE, or MODE:OWNER:ACCOUNT, where the group is that account's own. Sets mode and owner (empty where none is named).
 read_mode() {
   mode=${1%%:*} owner=''
+  case $mode in [0-7][0-7][0-7]) ;; *) refuse "$BAD_INSTRUCTIONS" "$mode is no mode" ;; esac
   case $1 in *:*:*) ;; *) return 0 ;; esac
   if [ "${1##*:}" != "${group_of-}" ]; then
     group_of=${1##*:}
@@ -69,6 +76,7 @@ ensure_file() {
   want_inside "$path"
   read_mode "$1"
   file="$root/$path"
+  [ ! -d "$file" ] || refuse "$NOT_NOW" "$path is a folder"
   read_digest "$file"
   if [ "$digest" = "$wanted" ]; then
     ! has_mode "$file" || return 0
@@ -86,6 +94,7 @@ ensure_file() {
 
 # write_checked SHA256 NAME BASE64: writes $file.new.
 write_checked() {
+  rm -f "$file.new"
   printf '%s\n' "$3" | base64 -d >"$file.new" || refuse "$BAD_INSTRUCTIONS" "$2 is not base64"
   read_digest "$file.new"
   [ "$digest" != "$1" ] || return 0

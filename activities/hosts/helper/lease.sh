@@ -1,6 +1,7 @@
 lease_take() {
   cluster='' uid='' asked='' server='' workflow='' run='' operation='' actor='' since='' sha256='' break='' seen=0
   for pair; do
+    want_line "${pair%%=*}" "$pair"
     value=${pair#*=}
     case $pair in
       cluster=*) cluster=$value ;;
@@ -49,7 +50,7 @@ lease_take() {
 refuse_foreign_lease() {
   [ -f "$record/lease" ] || return 0
   [ "$lease_server $lease_workflow" != "$server $workflow" ] || return 0
-  [ "$lease_run" != "$break" ] || return 0
+  [ -z "$break" ] || [ "$lease_run" != "$break" ] || return 0
   say_lease
   refuse "$LOCKED"
 }
@@ -108,6 +109,7 @@ identities() {
   for pair; do
     port=${pair%%=*} id=${pair#*=}
     want_number port "$port"
+    case $id in '' | *[!0-9a-f]*) usage "'$id' is no ID of a node" ;; esac
     case "
 $known
 " in *"

@@ -11,6 +11,8 @@ survey() {
     esac
     shift
   done
+  want_number nofile "$nofile"
+  for port; do want_number PORT "$port"; done
   say_exam
   say_record
   [ "$profile" = off ] || say_profile
@@ -102,6 +104,7 @@ say_digests() {
 show() {
   set --
   for home in "$root"/nodes/*; do
+    case ${home##*/} in *[!0-9]*) continue ;; esac
     [ ! -d "$home" ] || set -- "$@" "${home##*/}"
   done
   say_record

@@ -84,6 +84,7 @@ main() {
     want_number --attempt "$token_attempt"
     case $token_step in '' | .* | *[!A-Za-z0-9._:/-]*) usage "'$token_step' is no name for a step" ;; esac
   fi
+  want_line --by-hand "$by_hand"
   verb=${1-help}
   [ $# -eq 0 ] || shift
   if [ "$verb" = help ]; then
@@ -94,6 +95,7 @@ main() {
     root=${0%/bin/*}
     [ "$root" != "$0" ] || usage 'say which --root'
   fi
+  case $root in /*) ;; *) usage "--root has to be an absolute path, not '$root'" ;; esac
   record="$root/record"
   case $verb:$# in
     show:0) show ;;

@@ -182,6 +182,8 @@ host_release() {
   fi
   forget_profile
   effect host.released 'nothing kept'
-  rm -rf "${root:?}/jobs" "$root/nodes" "$record" "${root:?}/bin"
-  rmdir "$root" 2>/dev/null || :
+  rm -rf "${root:?}/jobs" "$root/nodes" "$record"
+  # What else is in these folders is not ours.
+  rm -f "$root/bin/redisforge-host" "$root"/bin/.incoming.*
+  rmdir "$root/bin" "$root" 2>/dev/null || :
 }

@@ -113,6 +113,7 @@ begin_attempt() {
 
 # effect NAME DETAIL: what was just done, to the journal first, then to the caller.
 effect() {
-  printf '%s\t%s\t%s\t%s\t%s\t%s\n' "$now" "$token_generation" "$token_step" "$token_attempt" "$1" "$2" >>"$record/journal"
-  say effect "$1" "$2"
+  read_plain "$2"
+  printf '%s\t%s\t%s\t%s\t%s\t%s\n' "$now" "$token_generation" "$token_step" "$token_attempt" "$1" "$plain" >>"$record/journal"
+  say effect "$1" "$plain"
 }
