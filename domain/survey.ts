@@ -141,6 +141,13 @@ export function generationsSeen(outcomes: readonly HostOutcome[]): Record<string
   );
 }
 
+/** Leases that were not released: whoever held them is at work still, or was terminated. */
+export function leasesLeft(outcomes: readonly HostOutcome[]): Lease[] {
+  return outcomes.flatMap((outcome) =>
+    outcome.surveyed && outcome.survey.record.lease !== null ? [outcome.survey.record.lease] : [],
+  );
+}
+
 /** Highest generation that any of the hosts has seen. */
 export function highestGeneration(outcomes: readonly HostOutcome[]): number {
   return Math.max(0, ...outcomes.map((outcome) => (outcome.surveyed ? outcome.survey.record.generation : 0)));

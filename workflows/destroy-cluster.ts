@@ -1,3 +1,4 @@
+import { patched } from '@temporalio/workflow';
 import { portOf, specForHost } from '../domain/nodes.js';
 import type { OperationInput, OperationReport } from '../domain/operation.js';
 import { describeStep, type Plan } from '../domain/plan.js';
@@ -43,7 +44,8 @@ async function performOnHost(operation: Operation, step: HostStep): Promise<void
         const result = await change.releaseHost.executeWithOptions({ summary }, [
           { spec, host: step.host, data: step.data, token },
         ]);
-        operation.held.forget(step.host);
+        // Where the record stays, so does the lease in it.
+        if (step.data === 'delete' || !patched('release-kept-hosts')) operation.held.forget(step.host);
         return result;
       }
       case 'prepareHost':

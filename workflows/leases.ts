@@ -2,6 +2,7 @@ import { log, workflowInfo } from '@temporalio/workflow';
 import { specForHost } from '../domain/nodes.js';
 import type { OperationInput } from '../domain/operation.js';
 import type { OperationKind } from '../domain/plan.js';
+import type { Lease } from '../domain/survey.js';
 import type { OperationActivities } from './activity-options.js';
 import { inParallel } from './in-parallel.js';
 import { now } from './logbook.js';
@@ -24,14 +25,31 @@ export class HeldHosts {
   ) {}
 
   /** Raises the generation on all hosts before anything else is done. Where one refuses, those that were taken are given back. */
-  async take({ generation, seen }: TakeRequest): Promise<void> {
-    this.taken = generation;
-    const { spec, actor, breakLease } = this.input;
-    const { workflowId, runId } = workflowInfo();
+  async take(request: TakeRequest): Promise<void> {
+    this.taken = request.generation;
+    await this.takeAs(await this.identifyServer(), request);
+  }
+
+  /** The same where nothing else is to be done, if one of these leases is of an earlier run of ours. */
+  async takeOver(request: TakeRequest, left: readonly Lease[]): Promise<void> {
+    const server = await this.identifyServer();
+    const { workflowId } = workflowInfo();
+    if (!left.some((lease) => lease.server === server && lease.workflowId === workflowId)) return;
+    this.taken = request.generation;
+    await this.takeAs(server, request);
+  }
+
+  private async identifyServer(): Promise<string> {
     const { server } = await this.activities.read.identifyServer.executeWithOptions(
       { summary: 'who holds the leases: this Temporal server' },
       [],
     );
+    return server;
+  }
+
+  private async takeAs(server: string, { generation, seen }: TakeRequest): Promise<void> {
+    const { spec, actor, breakLease } = this.input;
+    const { workflowId, runId } = workflowInfo();
     const lease = { generation, server, workflowId, runId, operation: this.kind, actor, since: now() };
     await inParallel(spec.hosts, spec.timings.hostParallelism, async ({ name: host }) => {
       await this.activities.change.takeLease.executeWithOptions(

@@ -3,6 +3,7 @@ import {
   CancelledFailure,
   condition,
   log,
+  patched,
   setHandler,
   upsertMemo,
   workflowInfo,
@@ -11,6 +12,7 @@ import { MEMO } from '../domain/ids.js';
 import type { OperationInput, OperationReport } from '../domain/operation.js';
 import type { OperationKind, Plan, Step } from '../domain/plan.js';
 import type { StepResult } from '../domain/steps.js';
+import type { Lease } from '../domain/survey.js';
 import type { Finding, Verdict } from '../domain/verdict.js';
 import { activitiesFor, type OperationActivities } from './activity-options.js';
 import { failure, namedFailure } from './failures.js';
@@ -34,6 +36,8 @@ export interface Draft {
   readonly generation: number;
   /** The generation of each host that was examined. */
   readonly seen: Readonly<Record<string, number>>;
+  /** Leases that hosts still have from somebody before. */
+  readonly left: readonly Lease[];
 }
 
 /** One run of a plan, as its runbook sees it. */
@@ -120,6 +124,9 @@ async function conduct(runbook: Runbook, operation: Operation): Promise<Operatio
       await held.take({ generation: draft.generation + 1, seen: draft.seen });
       logbook.enter('steps');
       await runbook.perform(operation, draft.plan);
+    } else if (draft.left.length > 0 && patched('left-leases')) {
+      // Nothing is to be done, and what a terminated run began may still come: it must not undo that.
+      await held.takeOver({ generation: draft.generation + 1, seen: draft.seen }, draft.left);
     }
     await operation.standWhilePaused();
     logbook.enter('proof');

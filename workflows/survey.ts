@@ -1,6 +1,6 @@
 import type { DraftedPlan } from '../activities/cluster/activities.js';
 import { specForHost } from '../domain/nodes.js';
-import { generationsSeen, highestGeneration, type HostOutcome } from '../domain/survey.js';
+import { generationsSeen, highestGeneration, type HostOutcome, leasesLeft } from '../domain/survey.js';
 import { namedFailure } from './failures.js';
 import { inParallel } from './in-parallel.js';
 import type { Draft, Operation } from './operation.js';
@@ -15,7 +15,12 @@ export async function draftFromSurvey<Found>(
   const found = await examine?.(outcomes);
   operation.logbook.enter('plan');
   const drafted = await draftPlan(outcomes, found);
-  return { ...drafted, generation: highestGeneration(outcomes), seen: generationsSeen(outcomes) };
+  return {
+    ...drafted,
+    generation: highestGeneration(outcomes),
+    seen: generationsSeen(outcomes),
+    left: leasesLeft(outcomes),
+  };
 }
 
 /** Asks all hosts at once, before anything is changed. A host that cannot be asked is part of the answer. */

@@ -62,9 +62,9 @@ export interface Stage extends Hands {
   close(): Promise<void>;
 }
 
-/** Where a worker kills itself: before or after the effect of the n-th call of an activity. */
+/** Where a worker kills itself: before or after the effect of the n-th call of an activity; or stops itself (SIGSTOP) before it. */
 export interface Failpoint {
-  readonly when: 'before' | 'after';
+  readonly when: 'before' | 'after' | 'stopped';
   readonly activity: string;
   readonly call: number;
 }

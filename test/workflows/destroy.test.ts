@@ -57,6 +57,21 @@ describe('destroy', () => {
     expect(calls).toEqual(['stop', 'remove', 'give back', ...Array.from({ length: 5 }, () => 'release')]);
   });
 
+  it('gives back the lease of a host whose record stays beside its data', async () => {
+    const calls: string[] = [];
+    const kept = STEPS.map((step) => ('data' in step ? { ...step, data: 'keep' as const } : step));
+    await runScripted(
+      {
+        address,
+        cluster: fresh(),
+        workflow: 'destroyClusterWorkflow',
+        script: world(calls, [planned(kept), planned([])]),
+      },
+      ({ handle }) => awaitReport(handle),
+    );
+    expect(calls).toEqual(['stop', 'remove', 'give back', ...Array.from({ length: 6 }, () => 'release')]);
+  });
+
   it('fails where something is still there afterwards', async () => {
     const script = world([], [planned(STEPS), planned(STEPS.slice(1))]);
     const report = await runScripted(

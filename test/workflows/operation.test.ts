@@ -2,6 +2,7 @@ import { ApplicationFailure, CancelledFailure, TerminatedFailure } from '@tempor
 import { WorkflowFailedError } from '@temporalio/client';
 import { describe, expect, inject, it } from 'vitest';
 import { ForgeError } from '../../domain/errors.js';
+import { operationWorkflowId } from '../../domain/ids.js';
 import type { OperationReport } from '../../domain/operation.js';
 import type { Verdict } from '../../domain/verdict.js';
 import { awaitReport } from '../../starters/reports.js';
@@ -69,6 +70,34 @@ describe('an operation', () => {
       examinePorts: async () => Promise.reject(new Error('nobody asked for it')),
     });
     expect(report.outcome).toBe('done');
+  });
+
+  it.each([
+    ['of an earlier run of it is taken over where the plan is empty', 'ns-1', 8, ['take', 'judge', 'release']],
+    ['of somebody else is left where the plan is empty', 'ns-2', null, ['judge']],
+  ])('that finds a lease %s', async (_, server, generation, expected) => {
+    const calls: string[] = [];
+    const cluster = fresh();
+    const lease = { generation: 7, server, workflowId: operationWorkflowId(cluster), runId: 'r', operation: 'apply' };
+    const report = await runScripted(
+      {
+        address,
+        cluster,
+        workflow: 'applyClusterWorkflow',
+        script: world({
+          calls,
+          script: {
+            surveyHost: async ({ host }) =>
+              Promise.resolve(
+                surveyOf(host, { generation: 7, lease: { ...lease, actor: 'anna', since: '2026-11-21T00:00:00Z' } }),
+              ),
+          },
+        }),
+      },
+      ({ handle }) => awaitReport(handle),
+    );
+    expect(report).toMatchObject({ outcome: 'done', changed: false, generation });
+    expect([...new Set(calls)]).toEqual(expected);
   });
 
   it('raises the generation above the highest seen on all hosts before the first step, and gives the leases back after the proof', async () => {
