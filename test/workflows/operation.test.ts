@@ -73,9 +73,9 @@ describe('an operation', () => {
   });
 
   it.each([
-    ['of an earlier run of it is taken over where the plan is empty', 'ns-1', 8, ['take', 'judge', 'release']],
-    ['of somebody else is left where the plan is empty', 'ns-2', null, ['judge']],
-  ])('that finds a lease %s', async (_, server, generation, expected) => {
+    ['takes over the lease of an earlier run where nothing is to be done', 'ns-1', 8, ['take', 'judge', 'release']],
+    ['leaves the lease of somebody else where nothing is to be done', 'ns-2', null, ['judge']],
+  ])('%s', async (_, server, generation, expected) => {
     const calls: string[] = [];
     const cluster = fresh();
     const lease = { generation: 7, server, workflowId: operationWorkflowId(cluster), runId: 'r', operation: 'apply' };
