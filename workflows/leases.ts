@@ -1,4 +1,5 @@
 import { log, workflowInfo } from '@temporalio/workflow';
+import { operationWorkflowId } from '../domain/ids.js';
 import { specForHost } from '../domain/nodes.js';
 import type { OperationInput } from '../domain/operation.js';
 import type { OperationKind } from '../domain/plan.js';
@@ -33,7 +34,7 @@ export class HeldHosts {
   /** The same where nothing else is to be done, if one of these leases is of an earlier run of ours. */
   async takeOver(request: TakeRequest, left: readonly Lease[]): Promise<void> {
     const server = await this.identifyServer();
-    const { workflowId } = workflowInfo();
+    const workflowId = operationWorkflowId(this.input.spec.name);
     if (!left.some((lease) => lease.server === server && lease.workflowId === workflowId)) return;
     this.taken = request.generation;
     await this.takeAs(server, request);

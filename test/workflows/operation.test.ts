@@ -126,9 +126,9 @@ describe('an operation', () => {
     ]);
   });
 
-  it('stamps every mutating call with generation, step and attempt', async () => {
+  it('stamps every mutating call with generation, step, attempt and run', async () => {
     const tokens: unknown[] = [];
-    await reportOf(
+    const report = await reportOf(
       world({
         steps: starts('h1'),
         script: {
@@ -140,7 +140,8 @@ describe('an operation', () => {
         },
       }),
     );
-    expect(tokens).toEqual([1, 2].map((attempt) => ({ generation: 8, step: 'startNode/h1:6379', attempt })));
+    const step = { generation: 8, step: 'startNode/h1:6379', run: report.runId };
+    expect(tokens).toEqual([1, 2].map((attempt) => ({ ...step, attempt })));
   });
 
   it('refuses a plan that is not the one that was shown, with nothing changed', async () => {
