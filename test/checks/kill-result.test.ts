@@ -12,6 +12,6 @@ describe('the result of the kill matrix', () => {
     expect(result.rows.length).toBeGreaterThanOrEqual(200);
     expect(isProven(result)).toBe(true);
     const victims = new Set(result.rows.map(({ point }) => point.split(',')[0]));
-    expect([...victims].sort()).toEqual(['both workers', 'ssh', 'temporal', 'worker']);
+    expect([...victims].sort()).toEqual(['both workers', 'host', 'ssh', 'temporal', 'worker']);
   });
 });

@@ -9,6 +9,7 @@ import {
 } from '@temporalio/client';
 import { operationWorkflowId } from '../../domain/ids.js';
 import type { OperationReport } from '../../domain/operation.js';
+import type { LabDriverName } from '../../lab/driver.js';
 import { hostProcesses } from '../../lab/host-processes.js';
 import { canListen } from '../../lab/ports.js';
 import { findTemporalCli, projectToolsDir } from '../../lab/temporal-cli.js';
@@ -52,22 +53,24 @@ export class Arena {
 
   private constructor(
     readonly stage: Stage,
+    readonly hosts: LabDriverName,
     private readonly dir: string,
     private temporal: TemporalServer,
     private readonly restartTemporal: () => Promise<TemporalServer>,
     private readonly connection: Connection,
   ) {}
 
-  static async open({ name }: { name: string }): Promise<Arena> {
+  static async open({ name, hosts = 'process' }: { name: string; hosts?: LabDriverName }): Promise<Arena> {
     const dir = await mkdtemp(join(tmpdir(), 'redisforge-kill-'));
     const cli = await findTemporalCli({ env: process.env, toolsDir: projectToolsDir() });
     const files = { dbFile: join(dir, 'temporal.db'), logFile: join(dir, 'temporal.log') };
     const port = await quietPort();
     const start = () => startTemporalServer({ cli, ...files, ui: 'none', lifetime: 'attached', port });
     const temporal = await start();
-    const stage = await openStage({ temporalAddress: temporal.address, name, hosts: 3, nodesPerHost: 2 });
+    const shape = { driver: hosts, hosts: 3, nodesPerHost: 2 };
+    const stage = await openStage({ temporalAddress: temporal.address, name, ...shape });
     const connection = await Connection.connect({ address: temporal.address });
-    const arena = new Arena(stage, dir, temporal, start, connection);
+    const arena = new Arena(stage, hosts, dir, temporal, start, connection);
     for (let i = 0; i < WORKERS; i++) arena.#replace();
     await arena.settled();
     return arena;
@@ -165,27 +168,32 @@ export class Arena {
     switch (kill.moment) {
       case 'before':
       case 'after':
-        await this.#strike(kill, worker, run);
+        await this.#strike(kill, { worker, gate }, run);
         if (!worker.ended) worker.pass(gate);
         return;
       case 'reported':
         worker.pass(gate);
         await until('the activity was reported', () => this.#isReported(gate), RUN_DEADLINE_MS);
-        return this.#strike(kill, worker, run, [`${gate.activity}, reported`]);
+        return this.#strike(kill, { worker, gate }, run, [`${gate.activity}, reported`]);
       default:
         worker.pass(gate);
         setTimeout(() => {
           if (worker.live.has(gate.activityId)) {
-            this.#strike(kill, worker, run).catch((error: unknown) => (this.#failure ??= error));
+            this.#strike(kill, { worker, gate }, run).catch((error: unknown) => (this.#failure ??= error));
           } else run.hitNext(kill);
         }, kill.moment.afterMs);
     }
   }
 
   /** Killing is at once; only cutting connections has to look for them first. */
-  async #strike(kill: Kill, worker: GatedWorker, run: RunningRun, reported: readonly string[] = []): Promise<void> {
+  async #strike(
+    kill: Kill,
+    { worker, gate }: { worker: GatedWorker; gate: Gate },
+    run: RunningRun,
+    reported: readonly string[] = [],
+  ): Promise<void> {
     if (kill.victim === 'temporal' && this.#temporalStarts) return run.hitNext(kill);
-    const victims = kill.victim === 'worker' ? [worker] : [...this.#workers];
+    const victims = kill.victim === 'worker' || kill.victim === 'host' ? [worker] : [...this.#workers];
     const live = [...reported, ...victims.flatMap((victim) => [...victim.live.values()])];
     switch (kill.victim) {
       case 'worker':
@@ -198,6 +206,9 @@ export class Arena {
         break;
       case 'ssh':
         await this.#cutConnections();
+        break;
+      case 'host':
+        await this.#cutPower(gate);
         break;
       default:
         kill.victim satisfies never;
@@ -254,6 +265,15 @@ export class Arena {
         // It has just ended by itself.
       }
     }
+  }
+
+  /** The power of the host that is worked on goes, and comes back at once; its boot takes some seconds. */
+  async #cutPower({ host: wanted }: Gate): Promise<void> {
+    const { driver, hosts } = this.stage.lab;
+    const host = hosts.find(({ name }) => name === wanted) ?? hosts[0];
+    if (host === undefined) throw new Error('the lab has no host');
+    await driver.kill(host);
+    this.#track(driver.start(host));
   }
 
   async #isReported({ activityId }: Gate): Promise<boolean> {

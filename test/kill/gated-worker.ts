@@ -25,17 +25,23 @@ function stand(at: Omit<Gate, 'gate'>): Promise<void> {
   });
 }
 
+function hostOf(request: unknown): { host?: string } {
+  if (typeof request !== 'object' || request === null || !('host' in request)) return {};
+  return typeof request.host === 'string' ? { host: request.host } : {};
+}
+
 const gated: ActivityInterceptorsFactory = ({ info }) => ({
   inbound: {
     async execute(input, next) {
       const { activityType: activity, activityId, attempt } = info;
-      await stand({ moment: 'before', activity, activityId, attempt });
+      const at = { activity, activityId, attempt, ...hostOf(input.args[0]) };
+      await stand({ moment: 'before', ...at });
       try {
         const result = await next(input);
-        await stand({ moment: 'after', activity, activityId, attempt });
+        await stand({ moment: 'after', ...at });
         return result;
       } catch (error) {
-        await stand({ moment: 'failed', activity, activityId, attempt });
+        await stand({ moment: 'failed', ...at });
         throw error;
       }
     },

@@ -9,6 +9,8 @@ export interface Gate {
   readonly activity: string;
   readonly activityId: string;
   readonly attempt: number;
+  /** The host that the activity is about, where it is about one. */
+  readonly host?: string;
 }
 
 /** The answer: go on. */

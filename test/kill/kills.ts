@@ -1,7 +1,11 @@
+import type { LabDriverName } from '../../lab/driver.js';
 import type { Chance } from './chance.js';
 
-/** Who is killed: the worker that is at it, both workers at once, the Temporal server, or every SSH connection to the hosts. */
-export type Victim = 'worker' | 'both workers' | 'temporal' | 'ssh';
+/**
+ * Who is killed: the worker that is at it, both workers at once, the Temporal server, every SSH connection to the hosts, or the host that is worked on,
+ * whose power is cut and comes back.
+ */
+export type Victim = 'worker' | 'both workers' | 'temporal' | 'ssh' | 'host';
 
 /**
  * Before the effect; after it and before the report; after the report was kept by the server; or so many milliseconds after the activity began,
@@ -23,19 +27,22 @@ export type Calls = Readonly<Record<string, number>>;
 /** Most die at a failpoint; commands on hosts last some ten milliseconds, so a delay of up to 120 hits them in the middle. */
 const MOMENTS = ['before', 'before', 'after', 'after', 'reported', 'during', 'during'] as const;
 const LONGEST_DELAY_MS = 120;
-const VICTIMS: readonly Victim[] = [
-  'worker',
-  'worker',
-  'worker',
-  'worker',
-  'worker',
-  'both workers',
-  'temporal',
-  'ssh',
-];
+const VICTIMS: Readonly<Record<LabDriverName, readonly Victim[]>> = {
+  process: ['worker', 'worker', 'worker', 'worker', 'worker', 'both workers', 'temporal', 'ssh'],
+  container: ['host', 'host', 'host', 'worker'],
+};
+
+export interface KillRequest {
+  readonly chance: Chance;
+  readonly calls: Calls;
+  readonly count: number;
+  readonly hosts: LabDriverName;
+  /** Where the operation can go on when the host that is worked on loses its power. */
+  readonly survivesReboot: readonly string[];
+}
 
 /** Draws kills for one run, no two at the same call of the same activity. */
-export function drawKills({ chance, calls, count }: { chance: Chance; calls: Calls; count: number }): Kill[] {
+export function drawKills({ chance, calls, count, hosts, survivesReboot }: KillRequest): Kill[] {
   const points = Object.entries(calls).flatMap(([activity, times]) =>
     Array.from({ length: times }, (_, i) => ({ activity, call: i + 1 })),
   );
@@ -43,7 +50,9 @@ export function drawKills({ chance, calls, count }: { chance: Chance; calls: Cal
   while (kills.length < Math.min(count, points.length)) {
     const point = chance.pick(points);
     if (kills.some(({ activity, call }) => activity === point.activity && call === point.call)) continue;
-    kills.push({ ...point, victim: chance.pick(VICTIMS), moment: drawMoment(chance) });
+    const victim = chance.pick(VICTIMS[hosts]);
+    if (victim === 'host' && !survivesReboot.includes(point.activity)) continue;
+    kills.push({ ...point, victim, moment: drawMoment(chance) });
   }
   return kills;
 }

@@ -13,6 +13,11 @@ export interface MatrixOperation {
   argv(stage: Stage): Promise<readonly string[]>;
   /** Brings the world to where the operation begins. */
   readonly prepare?: (stage: Stage) => Promise<void>;
+  /**
+   * Activities during which the power of the host that is worked on may go, and the operation ends as it would have: not where a formed cluster would fail over
+   * meanwhile, or where the host is only looked at, which is said to be down then.
+   */
+  readonly survivesReboot: readonly string[];
 }
 
 /** In this order: each begins where the one before it has ended. */
@@ -20,19 +25,23 @@ export const OPERATIONS: readonly MatrixOperation[] = [
   {
     name: 'apply: six nodes on three bare hosts',
     argv: ({ specFile }) => Promise.resolve(['apply', '-f', specFile]),
+    survivesReboot: ['takeLease', 'prepareHost', 'applyProfile', 'placeNode', 'startNode'],
   },
   {
     name: 'apply: changed settings and users of six running nodes',
     argv: async (stage) => ['apply', '-f', await changedSettings(stage)],
+    survivesReboot: [],
   },
   {
     name: 'apply: the replicas were killed',
     argv: async (stage) => ['apply', '-f', await changedSettings(stage)],
+    survivesReboot: [],
     prepare: killReplicas,
   },
   {
     name: 'destroy, data and all',
     argv: ({ specFile, spec }) => Promise.resolve(['destroy', '-f', specFile, '--confirm', spec.name, '--delete-data']),
+    survivesReboot: ['takeLease', 'stopNode', 'removeNode'],
   },
 ];
 
