@@ -145,6 +145,20 @@ describe('nodes under systemd', () => {
     await until('health', async () => (await hosts.status()).healthy, 30_000);
   });
 
+  it('that an operation stopped stay down over a reboot, until somebody starts them', async () => {
+    const node = { spec: hosts.spec, host: 'h3', port: 6379 };
+    const host = hosts.hostOf('h3');
+    await hosts.holding((token) => hosts.activities.stopNode({ ...node, token: token('stop') }));
+    expect(await hosts.sh('h3', `systemctl is-enabled ${UNIT} || :`)).toBe('disabled');
+    await hosts.lab.driver.kill(host);
+    await hosts.lab.driver.start(host);
+    expect((await hosts.survey('h3')).nodes[0]?.service.state).toBe('stopped');
+    const { plan } = await hosts.apply();
+    expect(plan.steps.map(({ id }) => id)).toContain('startNode/h3:6379');
+    expect(await hosts.sh('h3', `systemctl is-enabled ${UNIT}`)).toBe('enabled');
+    await until('health', async () => (await hosts.status()).healthy, 30_000);
+  });
+
   it('that end while they start are given up, with the end of the journal and the log', async () => {
     const broken = await hosts.variant((document) => document.setIn(['redis', 'extra', 'tls-port'], '7999'));
     const node = { spec: broken.spec, host: 'h3', port: 6379 };

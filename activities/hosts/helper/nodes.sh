@@ -100,6 +100,7 @@ node_stop() {
   begin
   read_node "$port"
   if [ "$method" = systemd ]; then
+    systemd_disable "$port"
     [ "$unit" != running ] && [ -z "$restarting" ] || systemd_stop "$port"
   else
     [ "$unit" != running ] || ask_to_stop "$home/run" node.stopping "$port"

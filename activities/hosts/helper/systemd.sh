@@ -119,10 +119,16 @@ systemd_stop() {
   effect node.stopping "$1 pid $unit_pid"
 }
 
-systemd_remove() {
-  systemctl --quiet disable "$unit_name" 2>/dev/null || :
-  systemctl reset-failed "$unit_name" 2>/dev/null || :
+# A node that was stopped on purpose stays down when the host boots, until somebody starts it.
+systemd_disable() {
+  [ -e "$UNITS/multi-user.target.wants/$unit_name" ] || return 0
+  systemctl --quiet disable "$unit_name" 2>/dev/null
   effect node.disabled "$1 $unit_name"
+}
+
+systemd_remove() {
+  systemd_disable "$1"
+  systemctl reset-failed "$unit_name" 2>/dev/null || :
 }
 
 # ensure_unit SHA256 NAME BASE64. The one file outside of the root, under a name that is nobody else's.
