@@ -1,4 +1,4 @@
-.PHONY: help setup build lab-image demo demo-down test test-kill check bench clean
+.PHONY: help setup build lab-image demo demo-down engines test test-kill check bench clean
 
 help: ## what can be made (default)
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | while IFS='|' read -r target text; do printf '%-18s %s\n' "$$target" "$$text"; done
@@ -17,6 +17,9 @@ demo: build ## six hosts on this machine, and a Redis Cluster on them as a durab
 
 demo-down: ## take all of the demo away
 	@scripts/demo-down.sh
+
+engines: build ## fetch Redis 7.0, 8.0, 8.6 and Valkey 8.1, 9.1 into .tools/engines, for the lab and the tests
+	@bin/redisforge lab engines
 
 test: build ## all checks and tests
 	@scripts/test.sh

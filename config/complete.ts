@@ -1,4 +1,3 @@
-import { isAbsolute, join, resolve } from 'node:path';
 import type {
   ClusterSpec,
   HostKeyTrust,
@@ -9,13 +8,11 @@ import type {
   SshEndpoint,
 } from '../domain/spec.js';
 import type { RuleProblem, SpecPath } from '../domain/spec-path.js';
+import { completeInstall } from './complete-install.js';
+import { absolutePath, type Places } from './places.js';
 import type { JumpDocument, SpecDocument, SshDocument } from './schema.js';
 
-/** Where relative paths of a spec begin, and what `~` stands for. */
-export interface Places {
-  readonly folder: string;
-  readonly home: string | undefined;
-}
+export type { Places } from './places.js';
 
 export interface Completed {
   /** Of use only where there are no problems. */
@@ -41,7 +38,7 @@ export function completeSpec(document: SpecDocument, places: Places): Completed 
     mode,
     shape,
     hosts,
-    install: { method: 'preinstalled', server: document.install.server ?? `/usr/bin/${engine.kind}-server` },
+    install: completeInstall(document, { places, problems }),
     service: completeService(document, problems),
     os: completeOs(document),
     redis: completeRedis(document),
@@ -105,6 +102,7 @@ function completeTimings({ timings }: SpecDocument): ClusterSpec['timings'] {
     sshConnectMs: timings.sshConnect,
     commandMs: timings.command,
     redisCommandMs: timings.redisCommand,
+    installMs: timings.install,
     startMs: timings.start,
     formMs: timings.form,
     pollMs: timings.poll,
@@ -198,9 +196,4 @@ function authOf({ identityFile, agent }: SshDocument, places: Places): SshEndpoi
 function trustOf({ hostKeys, knownHosts }: SshDocument, places: Places): HostKeyTrust | null {
   if (hostKeys !== undefined) return { kind: 'pinned', keys: hostKeys };
   return knownHosts === undefined ? null : { kind: 'knownHosts', file: absolutePath(knownHosts, places) };
-}
-
-function absolutePath(path: string, { folder, home }: Places): string {
-  if (path.startsWith('~/') && home !== undefined) return join(home, path.slice(2));
-  return isAbsolute(path) ? path : resolve(folder, path);
 }

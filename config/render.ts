@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { serverOf } from '../domain/install.js';
 import { nodePaths, unitName } from '../domain/nodes.js';
 import type { ClusterSpec, HostSpec } from '../domain/spec.js';
 import type { NodeFileRole } from '../domain/survey.js';
@@ -36,7 +37,7 @@ export function renderNodeFiles(request: RenderRequest): RenderedFile[] {
   return [
     file('config', paths.config, renderConfig(request, { settings: nodeSettings(spec), extra: spec.redis.extra })),
     file('acl', paths.acl, renderUsers(spec, secrets)),
-    file('service', paths.service, renderService(spec, port, [spec.install.server, paths.config])),
+    file('service', paths.service, renderService(spec, port, [serverOf(spec, host, port), paths.config])),
   ].map((rendered) => ({ ...rendered, mode: nodeModes(spec).file }));
 }
 

@@ -1,5 +1,7 @@
 import { isIP } from 'node:net';
 import { z } from 'zod';
+import { installSchema } from './schema-install.js';
+import { choice, path, section, text, whole } from './schema-words.js';
 import type { SecretRef } from '../domain/spec.js';
 import { execRef, isVector, parseSecretRef, SECRET_WORD } from '../domain/secret-ref.js';
 import { DURATION_TEXT, parseDuration, parseSize, SIZE_TEXT } from './units.js';
@@ -8,27 +10,6 @@ import { DURATION_TEXT, parseDuration, parseSize, SIZE_TEXT } from './units.js';
  * The shape of the file as people write it. Every `error` says what would be right; `problems.ts` adds what was found and where. Which values go
  * together is not looked at here but in `domain/spec-rules.ts`.
  */
-
-/** A mapping that takes no other keys. For unknown keys its message is the list of known ones, from which the nearest is suggested. */
-function section<Shape extends z.core.$ZodLooseShape>(shape: Shape, why = '') {
-  const keys = Object.keys(shape).join(', ');
-  return z.strictObject(shape, {
-    error: (issue) => (issue.code === 'unrecognized_keys' ? keys : `a mapping with the keys ${keys}${why}`),
-  });
-}
-
-function text(pattern: RegExp, right: string) {
-  return z.string({ error: right }).regex(pattern, { error: right }).describe(right);
-}
-
-function whole(min: number, max: number, what: string) {
-  const right = `${what}: a whole number from ${min} to ${max}`;
-  return z.int({ error: right }).min(min, { error: right }).max(max, { error: right }).describe(right);
-}
-
-function choice<const Options extends readonly string[]>(options: Options) {
-  return z.enum(options, { error: `one of ${options.join(', ')}` });
-}
 
 function measured({ pattern, parse }: { pattern: RegExp; parse: (text: string) => number | null }, right: string) {
   const number = z.int({ error: right }).min(0, { error: right });
@@ -53,8 +34,6 @@ const seconds = duration.refine((ms) => ms % 1000 === 0, { error: 'a duration in
 
 const NAME = 'lower-case letters, digits and dashes, beginning with a letter';
 const sentence = text(/\S/, 'a sentence that says why').max(300, { error: 'a shorter sentence' });
-const path = text(/^[^\0\n]+$/, 'a path');
-const absolutePath = text(/^\/[^\0\n]*[^\0\n/]$/, 'an absolute path on the hosts, such as /var/lib/redisforge');
 /**
  * Folders of the system, in which `bin`, `nodes` and `jobs` would not be ours. Nothing that a shell's or a terminal's reader could take for more than a
  * name: no control or invisible characters, no backslash, no `.` or `..`.
@@ -203,6 +182,7 @@ const timings = section({
   sshConnect: duration.prefault('10s'),
   command: duration.prefault('30s'),
   redisCommand: duration.prefault('5s'),
+  install: duration.prefault('10m'),
   start: duration.prefault('30s'),
   form: duration.prefault('60s'),
   poll: duration.prefault('100ms'),
@@ -226,10 +206,7 @@ export const specSchema = section({
   root: root.prefault('/var/lib/redisforge'),
   ssh: section({ ...sshFields, sudo, jump }).prefault({}),
   hosts: z.array(host, { error: 'a list of hosts' }).min(1, { error: 'at least one host' }),
-  install: section({
-    method: z.literal('preinstalled', { error: 'preinstalled' }).prefault('preinstalled'),
-    server: absolutePath.exactOptional(),
-  }).prefault({}),
+  install: installSchema,
   service: section({
     method: choice(['process', 'systemd']).prefault('process'),
     user: text(/^[a-z_][a-z0-9_-]{0,30}$/, 'the name of a system account, such as redis').exactOptional(),

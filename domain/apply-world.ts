@@ -1,3 +1,4 @@
+import { wantedEngine } from './install.js';
 import { type DeclaredNode, declaredNodes } from './nodes.js';
 import type { Observation } from './observation.js';
 import type { DifferingFile, Refusal } from './plan.js';
@@ -42,17 +43,19 @@ export function everFormed({ spec, surveys }: Pick<ApplyWorld, 'spec' | 'surveys
   });
 }
 
-/** The files of a node that are not on its host as the spec renders them. */
+/** The files of a node that are not on its host as the spec renders them, and its link where it leads elsewhere. */
 export function differingFiles(
-  { wantedFiles }: Pick<ApplyWorld, 'wantedFiles'>,
+  { spec, wantedFiles }: Pick<ApplyWorld, 'spec' | 'wantedFiles'>,
   node: Pick<DeclaredNode, 'name'>,
-  { files }: Pick<NodeSurvey, 'files'>,
+  { files, engine }: Pick<NodeSurvey, 'files' | 'engine'>,
 ): DifferingFile[] {
   const wanted = wantedFiles[node.name];
   if (wanted === undefined) return [];
-  return (['config', 'acl', 'service'] as const)
-    .filter((role) => files[role] !== wanted[role])
-    .map((role) => ({ role, action: files[role] === null ? 'create' : 'update' }));
+  const parts = { ...wanted, engine: wantedEngine(spec) };
+  const there = { ...files, engine };
+  return (['config', 'acl', 'service', 'engine'] as const)
+    .filter((role) => parts[role] !== null && there[role] !== parts[role])
+    .map((role) => ({ role, action: there[role] === null ? 'create' : 'update' }));
 }
 
 /** What the survey says of a declared node. */

@@ -1,7 +1,7 @@
 import { serviceRefusals } from './exam-service.js';
 import { nodeName } from './nodes.js';
 import type { Refusal } from './plan.js';
-import type { ClusterSpec } from './spec.js';
+import type { ArchiveSpec, ClusterSpec, PackageSpec } from './spec.js';
 import type { HostExam, HostSurvey, NodeSurvey } from './survey.js';
 import { mebibytes } from './units.js';
 import { isVersion } from './version.js';
@@ -60,8 +60,8 @@ export function foreignCluster({ spec, survey }: ExamInput): Refusal[] {
 function missingTools({ missingTools }: HostExam): Problem | null {
   if (missingTools.length === 0) return null;
   return {
-    what: `lacks ${missingTools.join(', ')}, which the host helper needs`,
-    next: 'Install them (on Debian: coreutils, util-linux, grep, mawk).',
+    what: `lacks ${missingTools.map((tool) => tool.replaceAll('|', ' or ')).join(', ')}, which the host helper needs`,
+    next: 'Install them (on Debian: coreutils, util-linux, grep, mawk; for archives tar, findutils and the program of their compression).',
   };
 }
 
@@ -77,6 +77,7 @@ function rootProblem({ rootProblem }: HostExam): Problem | null {
 export function versionProblem({ spec, exam }: { spec: ClusterSpec; exam: HostExam }): Problem | null {
   const { engine, install } = spec;
   const wanted = `${engine.kind} ${engine.version}`;
+  if (install.method !== 'preinstalled' && !isInstalled(install, exam)) return null;
   if (exam.serverVersion === null) {
     return {
       what: `has no program ${install.server} that says its version`,
@@ -89,6 +90,12 @@ export function versionProblem({ spec, exam }: { spec: ClusterSpec; exam: HostEx
     what: `has another server than ${wanted}: ${install.server} says "${exam.serverVersion}"`,
     next: `Install ${wanted} there, or put the version that is there into the spec (engine).`,
   };
+}
+
+/** What is not there yet says its version when it was installed, before any node is started. */
+function isInstalled(install: ArchiveSpec | PackageSpec, { serverVersion, installedPackage }: HostExam): boolean {
+  if (install.method === 'archive') return serverVersion !== null;
+  return installedPackage?.version === install.version;
 }
 
 /** Nodes whose data folder is empty still have to grow; an AOF is rewritten beside the old one, so durable data needs its room twice. */

@@ -37,6 +37,7 @@ export function hostPaths(host: HostSpec) {
     root: host.root,
     helper: `${host.root}/bin/redisforge-host`,
     record: `${host.root}/record`,
+    engines: `${host.root}/engines`,
   };
 }
 
@@ -51,6 +52,8 @@ export function nodePaths(host: HostSpec, port: number | '%i') {
     data: `${home}/data`,
     logs: `${home}/log`,
     log: `${home}/log/redis.log`,
+    /** Link to the node's engine, where engines lie side by side. */
+    engine: `${home}/current`,
   };
 }
 

@@ -2,6 +2,7 @@ import { type ApplyWorld, differingFiles, everFormed, nodeSurvey } from './apply
 import { examRefusals } from './exam.js';
 import { planFormation } from './formation.js';
 import { tuningLeft } from './formation-tuning.js';
+import { installSteps } from './plan-install.js';
 import { memoryProblems } from './memory.js';
 import { declaredNodes, type DeclaredNode } from './nodes.js';
 import { type AnsweringNode, answering } from './observation.js';
@@ -22,6 +23,7 @@ export function planApply(world: ApplyWorld): PlanBody {
   const perHost = spec.hosts.flatMap((host) => [
     ...prepareSteps(world, host.name),
     ...osSteps(world, host.name),
+    ...installSteps(spec, host, hostSurvey(world, host.name)),
     ...nodes
       .filter(({ node }) => node.host === host.name)
       .flatMap(({ node, survey }) => nodeSteps(world, node, survey)),
@@ -56,7 +58,7 @@ export function planApply(world: ApplyWorld): PlanBody {
 /** Whether clients could get another answer after the step, so that the application's way is tried. Settings are read back one by one. */
 function concernsClients(step: Step): boolean {
   if (step.kind === 'changeSettings') return step.files.some(({ role }) => role === 'acl');
-  return step.kind !== 'prepareHost' && step.kind !== 'applyProfile';
+  return !['prepareHost', 'applyProfile', 'installEngine'].includes(step.kind);
 }
 
 function hostRefusals(spec: ClusterSpec, survey: HostSurvey | undefined): Refusal[] {

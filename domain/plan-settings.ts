@@ -5,7 +5,7 @@ import type { AnsweringNode, ObservedNode } from './observation.js';
 import type { DifferingFile, Drift, PlanBody, Step } from './plan.js';
 import { evicts, hazardOf } from './setting-hazards.js';
 import { changeText, fixedAtStart, inSafeOrder, type SettingChange } from './settings.js';
-import type { NodeFileRole } from './survey.js';
+import type { NodePart } from './survey.js';
 import { userName } from './users.js';
 
 type Changes = Pick<PlanBody, 'steps' | 'refusals' | 'drift' | 'notes'>;
@@ -100,14 +100,14 @@ function stepOf(
 
 interface HeldBack {
   /** Why a file is not written; a role that is missing here is. */
-  readonly why: Partial<Readonly<Record<NodeFileRole, string>>>;
+  readonly why: Partial<Readonly<Record<NodePart, string>>>;
   readonly drift: readonly Drift[];
 }
 
 /** A file that holds a secret which the node does not have is not written: its next start would change the secret of this one node. */
 function heldBack({ spec, otherSecrets }: ApplyWorld, { name }: DeclaredNode): HeldBack {
   const others = otherSecrets[name] === undefined ? [] : otherSecrets[name];
-  const program = { service: WHY.program };
+  const program = { service: WHY.program, engine: WHY.program };
   if (others === null) return { why: { ...program, config: WHY.users, acl: WHY.users }, drift: [] };
   const inConfig = others.includes(userName(spec, 'replication'));
   return {
@@ -128,6 +128,15 @@ function heldBack({ spec, otherSecrets }: ApplyWorld, { name }: DeclaredNode): H
 
 function fileDrift({ name }: DeclaredNode, { role, action }: DifferingFile, why: string): Drift {
   const running = action === 'create' ? 'missing on the host' : 'another one on the host';
+  if (role === 'engine') {
+    return {
+      node: name,
+      setting: 'engine',
+      running: action === 'create' ? "none of the hosts' own" : 'another one',
+      wanted: 'the one of the spec',
+      why,
+    };
+  }
   return { node: name, setting: `file ${role}`, running, wanted: 'as the spec renders it', why };
 }
 

@@ -1,7 +1,7 @@
 import type { FailureType } from './errors.js';
 import { changeText, type SettingChange } from './settings.js';
 import type { SlotRange } from './slots.js';
-import type { NodeFileRole } from './survey.js';
+import type { NodePart } from './survey.js';
 
 /** One step of a plan: what a person approves and sees going by. `id` is unique in the plan and stable for the same world. */
 export type Step =
@@ -14,6 +14,15 @@ export type Step =
       /** All that the host is to keep and to run with, by key. */
       readonly settings: Readonly<Record<string, string>>;
       readonly changes: readonly OsChange[];
+    }
+  | {
+      /** Brings the engine to a host; nodes take it when they are started. */
+      readonly kind: 'installEngine';
+      readonly id: string;
+      readonly host: string;
+      /** `redis 8.6 from /srv/redis.tar.gz (098ca08bc166)`. */
+      readonly engine: string;
+      readonly why: string;
     }
   | {
       readonly kind: 'placeNode';
@@ -66,9 +75,9 @@ export interface OsChange {
   readonly to: string;
 }
 
-/** A file of a node that is not on its host as the spec renders it. */
+/** A file of a node, or its link, that is not on its host as the spec wants it. */
 export interface DifferingFile {
-  readonly role: NodeFileRole;
+  readonly role: NodePart;
   readonly action: 'create' | 'update';
 }
 
@@ -139,6 +148,8 @@ export function describeStep(step: Step): string {
       return `prepare host ${step.host} (${step.why})`;
     case 'applyProfile':
       return profileWords(step);
+    case 'installEngine':
+      return `install ${step.engine} on ${step.host} (${step.why})`;
     case 'placeNode':
       return `write ${fileWords(step.files)} for ${step.node}`;
     case 'changeSettings':

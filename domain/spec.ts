@@ -68,8 +68,50 @@ export type HostKeyTrust =
   | { readonly kind: 'pinned'; readonly keys: readonly string[] }
   | { readonly kind: 'knownHosts'; readonly file: string };
 
-/** How the engine's binaries come to a host. `archive` and `package` join this union. */
-export type InstallSpec = { readonly method: 'preinstalled'; readonly server: string };
+/** How the engine's binaries come to a host. `docker` joins this union. */
+export type InstallSpec = PreinstalledSpec | ArchiveSpec | PackageSpec;
+
+export interface PreinstalledSpec {
+  readonly method: 'preinstalled';
+  /** The server program on the hosts, absolute. */
+  readonly server: string;
+}
+
+/** A tarball of our own choice; versions lie side by side, and each node has a link to its own. */
+export interface ArchiveSpec {
+  readonly method: 'archive';
+  readonly source:
+    | { readonly from: 'file'; readonly path: string }
+    /** `via`: who fetches it. What the worker fetches goes to the hosts over SSH. */
+    | { readonly from: 'url'; readonly url: string; readonly via: 'worker' | 'host' };
+  /** Of the tarball, hex. */
+  readonly sha256: string;
+  /** Path of the server program in it, below its single top folder where it has one. */
+  readonly server: string;
+}
+
+export interface PackageSpec {
+  readonly method: 'package';
+  readonly manager: 'apt' | 'dnf';
+  readonly name: string;
+  /** As the package manager writes it, to the last character: `5:7.0.15-1~deb12u7`. */
+  readonly version: string;
+  /** The server program that the package brings, absolute. */
+  readonly server: string;
+  /** A repository beside those that the host has. */
+  readonly repository?: PackageRepository;
+}
+
+export interface PackageRepository {
+  readonly url: string;
+  /** Of a Debian repository; empty for dnf. */
+  readonly suite: string;
+  readonly components: readonly string[];
+  /** The vendor's public key: a file of the worker, or the armored text itself. */
+  readonly key: { readonly file: string } | { readonly armored: string };
+  /** Of the key as it stands there, hex. */
+  readonly keySha256: string;
+}
 
 /** How a node is kept running. `docker` joins this union. */
 export type ServiceSpec =
@@ -136,6 +178,8 @@ export interface Timings {
   readonly sshConnectMs: number;
   readonly commandMs: number;
   readonly redisCommandMs: number;
+  /** Fetching, unpacking and installing an engine on a host. */
+  readonly installMs: number;
   /** A started node has to answer within this. */
   readonly startMs: number;
   /** The cluster has to take writes and replicas have to be in sync within this. */

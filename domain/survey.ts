@@ -28,6 +28,8 @@ export interface HostExam {
   readonly clockSkewMs: number;
   /** `null` where the server program is missing; else the words of `--version`. */
   readonly serverVersion: string | null;
+  /** What the package manager says of the wanted package; `null` where it is not installed, or packages are not asked for. */
+  readonly installedPackage: { readonly version: string; readonly held: boolean } | null;
   /** `null` where the root cannot be written, with the reason in `rootProblem`. */
   readonly rootProblem: string | null;
   /** Hard limit of open files for the SSH user. */
@@ -86,6 +88,8 @@ export interface NodeSurvey {
   readonly port: number;
   /** sha256 of the files that are there, by role; `null` where a file is missing. */
   readonly files: Readonly<Record<NodeFileRole, string | null>>;
+  /** Name of the engine that the node's link leads to; `null` where it has none. */
+  readonly engine: string | null;
   readonly service: ServiceState;
   /** How it is kept running, as its service file says; `null` where it has none. */
   readonly method: ServiceSpec['method'] | null;
@@ -98,6 +102,9 @@ export interface NodeSurvey {
 }
 
 export type NodeFileRole = 'config' | 'acl' | 'service';
+
+/** What a node has on its host: its files, and the link to its engine. */
+export type NodePart = NodeFileRole | 'engine';
 
 export type ServiceState =
   | { readonly state: 'absent' }

@@ -5,6 +5,7 @@ import { makeSecretFile } from '../config/secrets.js';
 import { writeSpec } from '../config/write-spec.js';
 import { ForgeError } from '../domain/errors.js';
 import type { LabDriver, LabEngine, LabShape } from './driver.js';
+import type { Engine } from './engines.js';
 import { labPaths } from './folder.js';
 import type { Lab } from './lab.js';
 import { requireProgram, runProgram } from './programs.js';
@@ -41,6 +42,19 @@ export function engineVersion(printed: string): string | null {
   return /v=(\d+\.\d+)\./.exec(printed)?.[1] ?? null;
 }
 
+/** How the spec says it: an engine that the hosts come with, or one that is brought to them as an archive. */
+function declaredEngine(engine: LabEngine | Engine): Pick<SpecDraft, 'engine' | 'install'> {
+  if (!('archive' in engine)) {
+    const { server, version } = engine;
+    return { engine: { kind: 'redis', version }, install: { method: 'preinstalled', server } };
+  }
+  const { kind, version, archive, sha256 } = engine;
+  return {
+    engine: { kind, version: version.split('.').slice(0, 2).join('.') },
+    install: { method: 'archive', file: archive, sha256 },
+  };
+}
+
 /** Masters and replicas for a lab's nodes. Refuses numbers that make no cluster. */
 export function clusterShape(shape: LabShape, replicas: number | undefined): SpecDraft['shape'] {
   const nodes = shape.hosts * shape.nodesPerHost;
@@ -64,7 +78,7 @@ export function clusterShape(shape: LabShape, replicas: number | undefined): Spe
 export interface LabSpecRequest {
   readonly lab: Lab;
   readonly driver: LabDriver;
-  readonly engine: LabEngine;
+  readonly engine: LabEngine | Engine;
   readonly cluster: LabCluster;
   /** Where the spec goes; `cluster.yaml` in the lab's folder where it is not given. */
   readonly path?: string;
@@ -111,11 +125,10 @@ async function draftOf({ lab, driver, engine, cluster }: LabSpecRequest): Promis
     apiVersion: 'redisforge/v1',
     name: cluster.name,
     uid: lab.uid,
-    engine: { kind: 'redis', version: engine.version },
+    ...declaredEngine(engine),
     shape: clusterShape(lab.shape, cluster.replicas),
     ssh: accessOf(lab),
     hosts,
-    install: { method: 'preinstalled', server: engine.server },
     service: { method: driver.name === 'container' ? 'systemd' : 'process' },
     redis: { ...SMALL, ...(cluster.nodeTimeoutMs === undefined ? {} : { nodeTimeout: `${cluster.nodeTimeoutMs}ms` }) },
     secrets: {

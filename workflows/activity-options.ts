@@ -22,6 +22,12 @@ export function activitiesFor(timings: Timings) {
       heartbeatTimeout,
       retry: { initialInterval: 250, maximumInterval: 10_000, maximumAttempts: 10 },
     }),
+    /** Bringing an engine to a host: the bytes go over, and then a job of the host's own. */
+    install: proxyActivities<Activities>({
+      startToCloseTimeout: timings.sshConnectMs + 2 * timings.installMs + timings.commandMs,
+      heartbeatTimeout,
+      retry: { initialInterval: 250, maximumInterval: 10_000, maximumAttempts: 10 },
+    }),
     /** Forming and proving wait for conditions of the cluster, with their own deadline inside. */
     settle: proxyActivities<Activities>({
       startToCloseTimeout: 2 * timings.formMs + timings.commandMs,

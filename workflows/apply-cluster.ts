@@ -65,6 +65,10 @@ async function performOnHost(operation: Operation, step: HostStep): Promise<void
         return change.applyProfile.executeWithOptions({ summary }, [
           { spec, host: step.host, settings: step.settings, token },
         ]);
+      case 'installEngine':
+        return operation.activities.install.installEngine.executeWithOptions({ summary }, [
+          { spec, host: step.host, token },
+        ]);
       case 'placeNode':
         return change.placeNode.executeWithOptions({ summary }, [
           { spec, host: step.host, port: portOf(step.node), token },

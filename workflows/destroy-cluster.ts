@@ -50,6 +50,7 @@ async function performOnHost(operation: Operation, step: HostStep): Promise<void
       }
       case 'prepareHost':
       case 'applyProfile':
+      case 'installEngine':
       case 'placeNode':
       case 'startNode':
         throw new Error(`${step.kind} is no step of a destroy`);

@@ -3,6 +3,7 @@ import type { HostStep, LeaseRequest, NodeStep, StartChoice } from '../../domain
 import type { ReachHost } from '../../domain/reach.js';
 import type { ClusterSpec } from '../../domain/spec.js';
 import type { HostAdapters } from './ask-host.js';
+import { installEngine } from './install.js';
 import { recordIdentities, releaseLease, takeLease } from './lease.js';
 import { type DataChoice, type FileChoice, placeNode, prepareHost, releaseHost, removeNode } from './nodes.js';
 import { applyProfile, type ProfileChoice } from './profile.js';
@@ -26,6 +27,7 @@ export function createHostActivities(deps: HostDeps) {
       recordIdentities(deps, step),
     prepareHost: (step: HostStep) => prepareHost(deps, step),
     applyProfile: (step: HostStep & ProfileChoice) => applyProfile(deps, step),
+    installEngine: (step: HostStep) => installEngine(deps, step),
     placeNode: (step: NodeStep & FileChoice) => placeNode(deps, step),
     startNode: (step: NodeStep & StartChoice) => startNode(deps, step),
     stopNode: (step: NodeStep) => stopNode(deps, step),

@@ -1,5 +1,7 @@
 /** What the host helper printed: lines of fields between tabs, the first of which is a word that says what the others are. */
 export interface Answer {
+  /** All of it, as it was printed. */
+  readonly lines: readonly string[];
   /** The fields of each line with this word, in order. */
   all(word: string): string[][];
   /** The fields of the first line with this word. */
@@ -7,12 +9,10 @@ export interface Answer {
 }
 
 export function parseAnswer(stdout: string): Answer {
-  const lines = stdout
-    .split('\n')
-    .filter((line) => line !== '')
-    .map((line) => line.split('\t'));
-  const all = (word: string) => lines.filter((line) => line[0] === word).map((line) => line.slice(1));
-  return { all, first: (word) => all(word)[0] };
+  const lines = stdout.split('\n').filter((line) => line !== '');
+  const split = lines.map((line) => line.split('\t'));
+  const all = (word: string) => split.filter((line) => line[0] === word).map((line) => line.slice(1));
+  return { lines, all, first: (word) => all(word)[0] };
 }
 
 /** The effects in the words of a report; the journal on the host has their names. */
@@ -42,6 +42,12 @@ const EFFECT_WORDS: Readonly<Record<string, string>> = {
   'node.enabled': 'enabled at boot: node',
   'node.disabled': 'no longer enabled at boot: node',
   'node.accepted': 'accepted that node',
+  'link.created': 'linked',
+  'link.switched': 'switched',
+  'archive.received': 'received archive',
+  'engine.installed': 'installed engine',
+  'job.started': 'started job',
+  'job.cleaned': 'forgot job',
   'node.started': 'started node',
   'node.stopping': 'stopped node',
   'node.removed': 'removed node',

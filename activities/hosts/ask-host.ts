@@ -1,3 +1,4 @@
+import type { Readable } from 'node:stream';
 import { ForgeError } from '../../domain/errors.js';
 import type { ClusterSpec, HostSpec } from '../../domain/spec.js';
 import type { StepToken } from '../../domain/survey.js';
@@ -25,7 +26,7 @@ export interface HostRequest {
 
 export interface HostOrder extends HostRequest {
   readonly token: StepToken;
-  readonly stdin?: string;
+  readonly stdin?: string | (() => Readable);
   /** What the verb itself may wait for, beside the work. */
   readonly waitMs?: number;
 }
@@ -104,7 +105,7 @@ function runNewer({ ssh, helper }: HostAdapters, request: HostRequest, bare: rea
 interface Invocation {
   /** From the seconds that the command may take: under sudo it has to end itself. */
   readonly argv: (seconds: string) => readonly string[];
-  readonly stdin: string;
+  readonly stdin: string | (() => Readable);
   readonly waitMs: number;
 }
 

@@ -15,6 +15,7 @@ const PARTS = [
   'record',
   'lease',
   'ensure',
+  'engines',
   'units',
   'systemd',
   'ports',

@@ -1,24 +1,41 @@
-import type { HostStep } from '../../domain/steps.js';
-import type { ClusterSpec, InstallSpec } from '../../domain/spec.js';
+import { examinedServer, installTools } from '../../domain/install.js';
+import type { HostSpec, ClusterSpec } from '../../domain/spec.js';
+import type { HostStep, StepResult } from '../../domain/steps.js';
+import type { HostAdapters } from './ask-host.js';
+import { installArchive } from './install-archive.js';
+import { installPackage } from './install-package.js';
 
 /** How the engine's binaries come to a host. */
-export interface InstallMethod {
-  /** The program whose version the exam asks for. */
-  readonly examined: string;
-  /** Brings the engine to the host where it is missing; what it really did, one line each. */
-  install(step: HostStep): Promise<readonly string[]>;
+interface InstallMethod {
+  /** Brings the engine to the host where it is missing. */
+  install(step: HostStep): Promise<StepResult>;
 }
 
-export function installMethod({ install }: ClusterSpec): InstallMethod {
+function installMethod(adapters: HostAdapters, { install }: ClusterSpec): InstallMethod {
   switch (install.method) {
     case 'preinstalled':
-      return preinstalled(install);
+      // The host's owner installed it, and the exam has compared its version (domain/exam.ts).
+      return { install: () => Promise.resolve({ effects: [] }) };
+    case 'archive':
+      return { install: (step) => installArchive(adapters, { ...step, archive: install }) };
+    case 'package':
+      return { install: (step) => installPackage(adapters, { ...step, wanted: install }) };
     default:
-      return install.method satisfies never;
+      return install satisfies never;
   }
 }
 
-/** The host's owner installed it: the exam compares its version (domain/exam.ts), and nothing is left to do. */
-function preinstalled({ server }: InstallSpec): InstallMethod {
-  return { examined: server, install: () => Promise.resolve([]) };
+/**
+ * Brings the engine of the spec to a host, as far as it is not there, and reads its version back before any node is started with it. No running node gets
+ * another program by this.
+ * @throws ForgeError Refused where it is not what the spec says: digest, version, machine, content; where the package is not to be had. CommandFailed, NotReached,
+ * and those of a login
+ */
+export function installEngine(adapters: HostAdapters, step: HostStep): Promise<StepResult> {
+  return installMethod(adapters, step.spec).install(step);
+}
+
+/** What the survey of a host is asked about the engine. */
+export function engineQuestions(spec: ClusterSpec, host: HostSpec): string[] {
+  return [`server=${examinedServer(spec, host)}`, ...installTools(spec.install).map((tool) => `tool=${tool}`)];
 }

@@ -1,22 +1,21 @@
 import { resolveSecrets, type SecretResolver } from '../../config/secrets.js';
 import { nodeModes, type RenderedFile, renderNodeFiles } from '../../config/render.js';
 import { renderUnit } from '../../config/render-unit.js';
+import { engineTarget, wantedEngine } from '../../domain/install.js';
 import { nodeName } from '../../domain/nodes.js';
 import type { ClusterSpec, HostSpec } from '../../domain/spec.js';
 import type { HostStep, NodeStep, StepResult } from '../../domain/steps.js';
-import type { NodeFileRole } from '../../domain/survey.js';
+import type { NodePart } from '../../domain/survey.js';
 import { effectsOf } from './answer.js';
 import { type HostAdapters, hostOf, orderHost, orderLast } from './ask-host.js';
-import { installMethod } from './install.js';
 
 /** Whether data (and the record beside it) stays on the host. */
 export interface DataChoice {
   readonly data: 'keep' | 'delete';
 }
 
-/** Makes the folders that all nodes of a host share, and installs the engine. What is there already is left as it is. */
+/** Makes the folders that all nodes of a host share. What is there already is left as it is. */
 export async function prepareHost(adapters: HostAdapters, step: HostStep): Promise<StepResult> {
-  const installed = await installMethod(step.spec).install(step);
   const folders = [`folder ${nodeModes(step.spec).shared} nodes`, 'folder 700 jobs'];
   const answer = await orderHost(adapters, {
     ...step,
@@ -24,7 +23,7 @@ export async function prepareHost(adapters: HostAdapters, step: HostStep): Promi
     words: ['ensure'],
     stdin: instructions([...serviceLines(step.spec, hostOf(step.spec, step.host)), ...folders]),
   });
-  return { effects: [...installed, ...effectsOf(answer, step.host)] };
+  return { effects: effectsOf(answer, step.host) };
 }
 
 /** What the nodes' units need before there are nodes. */
@@ -34,12 +33,12 @@ function serviceLines(spec: ClusterSpec, host: HostSpec): string[] {
   return [`account ${spec.service.user}`, `unit ${unit.sha256} ${unit.name} ${base64(unit.content)}`];
 }
 
-/** Which of a node's files are written; all of them where nothing is said. */
+/** Which of a node's parts are written; all of them where nothing is said. */
 export interface FileChoice {
-  readonly roles?: readonly NodeFileRole[];
+  readonly roles?: readonly NodePart[];
 }
 
-/** Makes a node's folders and writes its files as the spec renders them; a file with the wanted digest and mode is not touched. */
+/** Makes a node's folders and writes its files as the spec renders them, and its link to its engine; a file with the wanted digest and mode is not touched. */
 export async function placeNode(
   { secrets, ...adapters }: HostAdapters & { readonly secrets: SecretResolver },
   step: NodeStep & FileChoice,
@@ -50,6 +49,8 @@ export async function placeNode(
   const chosen = files.filter(({ role }) => step.roles?.includes(role) ?? true);
   const home = `nodes/${port}`;
   const modes = nodeModes(spec);
+  const engine = wantedEngine(spec);
+  const linked = engine !== null && (step.roles?.includes('engine') ?? true);
   const answer = await orderHost(adapters, {
     ...step,
     purpose: `placing of ${nodeName(host.name, port)}`,
@@ -60,6 +61,7 @@ export async function placeNode(
       `folder ${modes.own} ${home}/log`,
       `folder ${modes.run} ${home}/run`,
       ...chosen.map((file) => fileLine(host, file)),
+      ...(linked ? [`link ${home}/current ${engineTarget(engine)}`] : []),
     ]),
   });
   return { effects: effectsOf(answer, host.name) };

@@ -1,6 +1,7 @@
 import { ForgeError } from '../../domain/errors.js';
 import type { CommandResult } from '../ssh/run-command.js';
 import { type Answer, parseAnswer } from './answer.js';
+import { engineRefusal } from './install-refusals.js';
 import { parseLease } from './record.js';
 import { redacted } from './redact.js';
 
@@ -16,6 +17,7 @@ const CODE = {
   notNow: 17,
   badInstructions: 18,
   guarded: 19,
+  badEngine: 30,
   /** The shell's own: there is no such program. */
   noHelper: 127,
 } as const;
@@ -72,6 +74,8 @@ export function failureOf(refused: Refused): ForgeError {
       });
     case CODE.guarded:
       return guarded(refused, answer);
+    case CODE.badEngine:
+      return engineRefusal({ purpose, host, from: 'of the spec', exitCode: result.exitCode, answer });
     case CODE.noHelper:
       return new ForgeError('CommandFailed', {
         what: `Host ${host} has no host helper for the ${purpose}: it was given back or wiped meanwhile.`,

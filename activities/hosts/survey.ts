@@ -6,7 +6,7 @@ import type { ClusterSpec, HostSpec } from '../../domain/spec.js';
 import type { HostExam, HostSurvey, NodeFileRole, NodeSurvey, ServiceState } from '../../domain/survey.js';
 import { type Answer, parseAnswer } from './answer.js';
 import { askHost, type HostAdapters, hostOf } from './ask-host.js';
-import { installMethod } from './install.js';
+import { engineQuestions } from './install.js';
 import { parseProfile } from './profile.js';
 import { parseRecord } from './record.js';
 
@@ -32,7 +32,7 @@ export async function surveyHost(
     purpose: `survey of ${name}`,
     words: [
       'survey',
-      `server=${installMethod(spec).examined}`,
+      ...engineQuestions(spec, host),
       `address=${host.address}`,
       `nofile=${spec.redis.nofile}`,
       `profile=${spec.os.profile}`,
@@ -80,12 +80,18 @@ function parseExam(answer: Answer, times: Times): HostExam {
     diskFreeBytes: number('disk'),
     clockSkewMs: skew(number('clock'), times),
     serverVersion: answer.first('server')?.[0] ?? null,
+    installedPackage: parsePackage(answer),
     rootProblem: answer.first('root')?.[0] ?? null,
     nofileLimit: number('nofile'),
     privileged: text('privileged') === 'yes',
     systemdVersion: /^\d+$/.test(text('systemd')) ? number('systemd') : null,
     missingTools: answer.all('missing').map(([tool = '']) => tool),
   };
+}
+
+function parsePackage(answer: Answer): HostExam['installedPackage'] {
+  const [version, held] = answer.first('package') ?? [];
+  return version === undefined ? null : { version, held: held === 'held' };
 }
 
 /** The host read its clock somewhere between question and answer: only what lies outside is surely skew. */
@@ -108,6 +114,7 @@ function parseNode(answer: Answer, host: HostSpec, port: number): NodeSurvey {
   return {
     port,
     files,
+    engine: ofNode('engine')[0]?.[0] ?? null,
     service: parseGuard(ofNode('guarded')[0] ?? []) ?? parseService(ofNode('node')[0] ?? []),
     method: parseMethod(ofNode('method')[0]?.[0]),
     nofile: parseLimit(ofNode('allowed')[0]?.[0]),

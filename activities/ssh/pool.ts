@@ -1,4 +1,4 @@
-import type { Duplex } from 'node:stream';
+import type { Duplex, Readable } from 'node:stream';
 import type { Client } from 'ssh2';
 import { ForgeError } from '../../domain/errors.js';
 import type { SshRoute, SshEndpoint } from '../../domain/spec.js';
@@ -22,8 +22,11 @@ export interface SshCommand {
   /** The host's name in the spec, for messages. */
   readonly host: string;
   readonly argv: readonly string[];
-  /** Content goes here, never into argv: argv can be read by everyone on the host. */
-  readonly stdin?: string;
+  /**
+   * Content goes here, never into argv: argv can be read by everyone on the host. What is too large for memory comes as a function that begins it anew
+   * for each attempt; where it fails, so does the command.
+   */
+  readonly stdin?: string | (() => Readable);
   /** What it is for, in messages; the program's name by default. */
   readonly purpose?: string;
   /** From the moment on in which the connection stands. */
@@ -187,6 +190,8 @@ function resultOf(command: SshCommand, ending: Ending): CommandResult {
       throw unreachable({ label: host, endpoint: access, reason: `the connection broke during ${purpose}` });
     case 'deadline':
       throw timedOut(command);
+    case 'no-input':
+      throw ending.error;
     default:
       return ending satisfies never;
   }

@@ -1,10 +1,11 @@
+import type { Readable } from 'node:stream';
 import type { Client, ClientChannel } from 'ssh2';
 
 export interface Command {
   readonly client: Client;
   /** Already quoted. */
   readonly line: string;
-  readonly stdin: string;
+  readonly stdin: string | (() => Readable);
   readonly deadlineMs: number;
 }
 
@@ -21,6 +22,8 @@ export type Ending =
   | { readonly kind: 'not-begun'; readonly reason: string }
   | { readonly kind: 'lost' }
   | { readonly kind: 'deadline' }
+  /** What was to be sent could not be read on this side. */
+  | { readonly kind: 'no-input'; readonly error: unknown }
   | { readonly kind: 'too-much-output' };
 
 /** More than any answer of ours; a command that prints on and on must not fill the worker's memory. */
@@ -49,7 +52,8 @@ export function runCommand({ client, line, stdin, deadlineMs }: Command): Promis
       }
       channel = opened;
       collect(opened, settle, giveUp);
-      opened.end(stdin);
+      if (typeof stdin === 'string') opened.end(stdin);
+      else send(stdin(), opened, (error) => giveUp({ kind: 'no-input', error }));
     };
     try {
       client.exec(line, begin);
@@ -58,6 +62,13 @@ export function runCommand({ client, line, stdin, deadlineMs }: Command): Promis
       settle({ kind: 'not-begun', reason: error instanceof Error ? error.message : String(error) });
     }
   });
+}
+
+/** A command that ends before it has read all of its stdin is none of the sender's failures: its exit code says more. */
+function send(source: Readable, channel: ClientChannel, failed: (error: Error) => void): void {
+  source.once('error', failed);
+  channel.once('close', () => source.destroy());
+  source.pipe(channel);
 }
 
 function collect(channel: ClientChannel, settle: (ending: Ending) => void, giveUp: (ending: Ending) => void): void {

@@ -17,6 +17,7 @@ import {
   withFolder,
 } from '../lab-request.js';
 import { table } from '../render/table.js';
+import { addEngines, labEngine } from './lab-engines.js';
 import { addFaultVerbs } from './lab-faults.js';
 
 interface UpOptions extends FolderOptions {
@@ -28,6 +29,7 @@ interface UpOptions extends FolderOptions {
   readonly nodeTimeout?: number;
   readonly name: string;
   readonly specOut?: string;
+  readonly engine?: string;
 }
 
 /** How long a host's processes get to end by themselves when it is shut down. */
@@ -95,8 +97,10 @@ export const labVerb: Verb = (program, io) => {
       wholeNumber,
     )
     .option('--name <cluster>', 'name of the cluster in the spec', 'lab')
+    .option('--engine <name>', 'an engine of `lab engines`, brought to the hosts (default: what they come with)')
     .option('--spec-out <file>', 'where to write the spec (default: cluster.yaml in the folder)')
     .action(action(io, (options: UpOptions) => up(io, options)));
+  addEngines(lab, io);
   withFolder(lab.command('down'))
     .description('take a lab away: every process and the folder')
     .action(action(io, (options: FolderOptions) => down(io, options)));
@@ -117,7 +121,7 @@ async function up(io: CliIo, options: UpOptions): Promise<ExitCode> {
   const { clusterShape, writeLabSpec } = await import('../../lab/spec.js');
   const dir = folderOf(io, options);
   const driver = await driverOf(io, options.driver ?? (await openLab(dir))?.driverName ?? 'process');
-  const engine = await driver.engine();
+  const engine = await labEngine(driver, options.engine);
   const shape = askedShape(options);
   clusterShape(await shapeOf({ dir, shape }), options.replicas);
   const lab = await labUp({ dir, driver, shape });

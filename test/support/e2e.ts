@@ -7,6 +7,7 @@ import { type Document, isMap, parseDocument } from 'yaml';
 import { loadSpec } from '../../config/load.js';
 import type { LabDriverName, LabHost, LabShape } from '../../lab/driver.js';
 import { writeLabSpec } from '../../lab/spec.js';
+import type { Engine } from '../../lab/engines.js';
 import type { OperationReport } from '../../domain/operation.js';
 import type { ClusterSpec, Duty } from '../../domain/spec.js';
 import type { Finding, NodeStatus } from '../../domain/verdict.js';
@@ -93,6 +94,8 @@ export interface StageOptions {
   readonly driver?: LabDriverName;
   /** Of workers: 1 s where nothing is said, as many tests kill them. */
   readonly heartbeat?: string;
+  /** Brought to the hosts as an archive; this machine's redis-server where it is not given. */
+  readonly engine?: Engine;
   /** Small, so that a proof (a node timeout between two looks) is quick. */
   readonly nodeTimeoutMs?: number;
 }
@@ -103,6 +106,7 @@ export async function openStage({
   nodeTimeoutMs = 1000,
   driver = 'process',
   heartbeat = '1s',
+  engine: own,
   ...shape
 }: StageOptions): Promise<Stage> {
   const { lab, readOnHost } = await (driver === 'process' ? processLab(shape) : containerLab(shape));
@@ -113,7 +117,7 @@ export async function openStage({
     REDISFORGE_ACTOR: 'tester@stage',
     NO_COLOR: '1',
   };
-  const engine = await lab.driver.engine();
+  const engine = own ?? (await lab.driver.engine());
   await writeLabSpec({ lab, driver: lab.driver, engine, cluster: { name, nodeTimeoutMs }, path: specFile });
   await beatFaster(specFile, heartbeat);
   const { spec } = await loadSpec({ path: specFile, env });

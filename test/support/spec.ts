@@ -38,6 +38,7 @@ export function specOf(change: Partial<ClusterSpec> = {}): ClusterSpec {
       sshConnectMs: 1000,
       commandMs: 2000,
       redisCommandMs: 500,
+      installMs: 20_000,
       startMs: 2000,
       formMs: 2000,
       pollMs: 10,

@@ -28,6 +28,7 @@ export function surveyOf(
       diskFreeBytes: 50 * 2 ** 30,
       clockSkewMs: 0,
       serverVersion: 'Redis server v=7.0.15',
+      installedPackage: null,
       rootProblem: null,
       nofileLimit: 1_048_576,
       privileged: false,
@@ -40,6 +41,7 @@ export function surveyOf(
       {
         port: 6379,
         files: { config: null, acl: null, service: null },
+        engine: null,
         service: { state: 'absent' },
         method: null,
         nofile: null,

@@ -12,6 +12,7 @@ ensure() {
       file) ensure_file "$mode" "$rest" ;;
       account) ensure_account "$mode" ;;
       unit) ensure_unit "$mode" $rest ;;
+      link) ensure_link "$mode" "$rest" ;;
       end) break ;;
       *) refuse "$BAD_INSTRUCTIONS" "unknown instruction $kind" ;;
     esac
@@ -108,4 +109,16 @@ ensure_account() {
   ! id -u "$1" >/dev/null 2>&1 || return 0
   useradd --system --user-group --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin "$1"
   effect account.created "$1"
+}
+
+# ensure_link PATH TARGET: a symbolic link that is switched in one go.
+ensure_link() {
+  want_inside "$1"
+  link="$root/$1"
+  found=$(readlink "$link") || found=''
+  [ "$found" != "$2" ] || return 0
+  rm -f "$link.new"
+  ln -s "$2" "$link.new"
+  mv -fT "$link.new" "$link"
+  if [ -z "$found" ]; then effect link.created "$1 to ${2##*/}"; else effect link.switched "$1 from ${found##*/} to ${2##*/}"; fi
 }

@@ -28,6 +28,7 @@ TOO_SLOW=16
 NOT_NOW=17
 BAD_INSTRUCTIONS=18
 GUARDED=19
+BAD_ENGINE=30
 
 # How large the list of refusals may grow before its older half goes.
 MOST_REFUSAL_BYTES=65536
@@ -47,8 +48,9 @@ usage: redisforge-host [--root DIR] [TOKEN] VERB ...
 
 Looking
   show                         the record of this host and its nodes
-  survey server=PROGRAM address=IP nofile=N unit=NAME [profile=off|report|apply] [PORT ...]
-                               the same, with an exam of the machine before it, and its settings where they are wanted
+  survey server=PROGRAM address=IP nofile=N unit=NAME [profile=off|report|apply] [tool=NAME ...] [PORT ...]
+                               the same, with an exam of the machine before it, its settings where they are wanted, and of the tools
+                               that it lacks (`curl|wget`: one of them is enough)
   node status PORT             absent, running PID, stopped, or exited CODE TIME
   node log PORT [LINES]        the end of a node's log
   node guard PORT              whether it may start by itself; it may not where it was a member and its data is not there
@@ -67,6 +69,7 @@ Changing
 * ensure                       folders and files from instructions on stdin, one a line, ended by a line `end`:
                                  folder MODE PATH
                                  file MODE SHA256 PATH BASE64         (PATH is below the root)
+                                 link PATH TARGET
                                  account NAME                         (a system account for nodes to run as)
                                  unit SHA256 NAME BASE64              (systemd; NAME is redisforge-CLUSTER@.service)
                                MODE is as for chmod, or MODE:OWNER:ACCOUNT, which takes that account's group
@@ -79,6 +82,10 @@ Changing
 * node stop PORT WAIT_MS       SIGTERM, then wait; never SIGKILL
 * node remove PORT keep|delete take a stopped node away; `keep` leaves its data and log folders
 * host release keep|delete     take RedisForge off this host; `keep` leaves the record (and data that was kept)
+* engine receive NAME SHA256   stdin becomes the archive of an engine, unless it is there
+* engine build NAME SHA256 PROGRAM VERSION_WORDS [URL]
+                               unpack that archive (fetched from URL, where there is one) to engines/NAME; refused, with nothing left,
+                               where its digest is another, it leads out of its folder, or its PROGRAM does not say VERSION_WORDS
 * job start NAME -- COMMAND [ARGUMENT ...]
                                run it detached, once in an operation: a job of it that runs or has ended is not started again
 * job stop NAME WAIT_MS        SIGTERM, then wait
@@ -93,5 +100,6 @@ Exit codes
   12 the host belongs to another cluster   13 the lock was busy for too long   14 the node ended while starting
   15 a port is taken   16 not within the time given   17 not in this state   18 the instructions were damaged on the way
   19 the node may not start by itself: its data is not there
+  30 the engine was refused
 HELP
 }

@@ -1,5 +1,5 @@
 survey() {
-  server='' address='' nofile=0 profile=off unit_file=''
+  server='' address='' nofile=0 profile=off unit_file='' tools=''
   while [ $# -gt 0 ]; do
     case $1 in
       server=*) server=${1#*=} ;;
@@ -7,6 +7,7 @@ survey() {
       nofile=*) nofile=${1#*=} ;;
       profile=*) profile=${1#*=} ;;
       unit=*) unit_file=${1#*=} ;;
+      tool=*) tools="$tools ${1#*=}" ;;
       *) break ;;
     esac
     shift
@@ -45,10 +46,18 @@ say_exam() {
   [ "$limit" != unlimited ] || limit=1048576
   [ "$nofile" -le "$limit" ] || ! (ulimit -n "$nofile") 2>/dev/null || limit=$nofile
   say nofile "$limit"
-  for tool in $TOOLS; do
-    command -v "$tool" >/dev/null 2>&1 || say missing "$tool"
-  done
+  for tool in $TOOLS $tools; do say_missing "$tool"; done
   [ -z "$server" ] || ! version=$("$server" --version 2>/dev/null) || say server "$version"
+}
+
+# say_missing A|B|C: unless one of them is there.
+say_missing() {
+  rest=$1'|'
+  while [ -n "$rest" ]; do
+    ! command -v "${rest%%|*}" >/dev/null 2>&1 || return 0
+    rest=${rest#*|}
+  done
+  say missing "$1"
 }
 
 # The root may not be there yet: then its nearest folder decides.
@@ -77,12 +86,19 @@ say_nodes() {
     home="$root/nodes/$node"
     node_status "$node"
     [ "$unit" != running ] || say_limit "$node" "$unit_pid"
+    [ ! -L "$home/current" ] || say_link "$node" "$home/current"
     say_taken "$node" "$unit_pid"
     for file in "$home"/data/* "$home"/data/.[!.]*; do
       [ ! -e "$file" ] || say data "$node" "${file##*/}"
     done
   done
   say_digests "$@"
+}
+
+# say_link PORT LINK: the engine that a node's link leads to.
+say_link() {
+  leads=$(readlink "$2")
+  say engine "$1" "${leads##*/}"
 }
 
 # say_digests PORT...: one process for all files of all nodes.

@@ -29,6 +29,16 @@ node() {
   esac
 }
 
+engine() {
+  verb=$1
+  shift
+  case $verb:$# in
+    receive:2) engine_receive "$@" ;;
+    build:[45]) engine_build "$@" ;;
+    *) usage "there is no verb engine $verb with $# words" ;;
+  esac
+}
+
 job() {
   verb=$1
   shift
@@ -109,6 +119,7 @@ main() {
     ensure:0) ensure ;;
     profile:[1-9]*) profile "$@" ;;
     node:[1-9]*) node "$@" ;;
+    engine:[1-9]*) engine "$@" ;;
     job:[1-9]*) job "$@" ;;
     host:2)
       [ "$1" = release ] || usage "there is no verb host $1"

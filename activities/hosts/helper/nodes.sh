@@ -135,7 +135,7 @@ node_remove() {
       ;;
     keep)
       [ -f "$home/service" ] || [ -d "$home/run" ] || return 0
-      rm -rf "$home/run" "$home/users.acl" "$home/redis.conf" "$home/service"
+      rm -rf "$home/run" "$home/users.acl" "$home/redis.conf" "$home/service" "$home/current"
       effect node.removed "$port, data kept"
       ;;
   esac
@@ -177,13 +177,13 @@ host_release() {
   remove_units
   if [ "$data" = keep ]; then
     [ -d "$root/jobs" ] || return 0
-    rm -rf "$root/jobs"
+    rm -rf "${root:?}/jobs" "$root/engines"
     effect host.released 'record kept'
     return
   fi
   forget_profile
   effect host.released 'nothing kept'
-  rm -rf "${root:?}/jobs" "$root/nodes" "$record"
+  rm -rf "${root:?}/jobs" "$root/engines" "$root/nodes" "$record"
   # What else is in these folders is not ours.
   rm -f "$root/bin/redisforge-host" "$root"/bin/.incoming.*
   rmdir "$root/bin" "$root" 2>/dev/null || :
