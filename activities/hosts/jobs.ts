@@ -49,6 +49,7 @@ function pauseMs(look: number): number {
 /** Under a step of its own: attempts of the caller come and go while the job stays the same. */
 function commandOf({ spec, host, name, token, words }: HostJob): string[] {
   const { root, helper } = hostPaths(hostOf(spec, host));
+  const run = token.run === undefined ? [] : ['--run', token.run];
   return [
     'sh',
     helper,
@@ -60,6 +61,7 @@ function commandOf({ spec, host, name, token, words }: HostJob): string[] {
     `job:${name}`,
     '--attempt',
     '0',
+    ...run,
     ...words,
   ];
 }

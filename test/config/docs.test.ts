@@ -10,6 +10,7 @@ function keysOf(schema: z.core.JSONSchema._JSONSchema, path: string): string[] {
   if (schema.type === 'array' && typeof schema.items === 'object' && !Array.isArray(schema.items)) {
     return keysOf(schema.items, `${path}[]`);
   }
+  if (schema.oneOf !== undefined) return [...new Set(schema.oneOf.flatMap((branch) => keysOf(branch, path)))];
   if (schema.properties === undefined || STOP.has(path)) return [path];
   return Object.entries(schema.properties).flatMap(([key, inner]) =>
     keysOf(inner, path === '' ? key : `${path}.${key}`),
