@@ -105,13 +105,20 @@ async function forget(adapters: HostAdapters, job: HostJob): Promise<void> {
   await orderHost(adapters, { ...job, words: ['job', 'clean', job.name] });
 }
 
+/** What a shell adds to the number of the signal that ended a command. */
+const KILLED = 128;
+
 /** Nobody saw how it ended where the machine was rebooted meanwhile, or somebody stopped it: asking again begins it anew. */
 function endOf({ purpose, host }: HostJob, { state, exitCode, answer }: JobStatus): JobEnd {
-  if (exitCode !== null) return { exitCode, answer };
+  if (exitCode !== null && exitCode < KILLED) return { exitCode, answer };
+  const how =
+    exitCode === null
+      ? `its job on ${host} is ${state}`
+      : `its job on ${host} was killed by signal ${exitCode - KILLED}`;
   throw new ForgeError('CommandTimeout', {
-    what: `The ${purpose} was ended in the middle: its job on ${host} is ${state}.`,
+    what: `The ${purpose} was ended in the middle: ${how}.`,
     left: 'Nothing half is in use.',
-    next: 'Look whether the host was rebooted, then run the operation again.',
+    next: 'Look whether the host was rebooted or had no memory left, then run the operation again.',
   });
 }
 

@@ -80,6 +80,7 @@ describe('a bare host', () => {
       {
         port: place().port,
         files: { config: null, acl: null, service: null },
+        engine: null,
         service: { state: 'absent' },
         method: null,
         nofile: null,

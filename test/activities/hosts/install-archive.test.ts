@@ -85,7 +85,8 @@ async function program(into: string, text = '#!/bin/sh\necho "Redis server v=8.6
 }
 
 beforeEach(async () => {
-  await rm(root(), { recursive: true, force: true });
+  // A supervisor of a job may still be noting how it ended.
+  await rm(root(), { recursive: true, force: true, maxRetries: 20, retryDelay: 50 });
   await mkdir(root());
   await claim();
 });
