@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ForgeError } from '../../domain/errors.js';
+import { sudoersText } from '../../starters/sudoers.js';
 import { followSudoers, openSystemdLab, type SystemdLab } from '../support/systemd-lab.js';
 import { until } from '../support/until.js';
 
@@ -32,6 +33,19 @@ describe('a login that is not root', () => {
     expect(await hosts.sh('h1', 'su operator -c "sudo -n id" 2>&1 || :')).toMatch(/sudo: a password is required/);
     const { exam } = await hosts.survey('h1');
     expect(exam).toMatchObject({ privileged: true, systemdVersion: 252, rootProblem: null });
+  });
+
+  it.each([
+    ['ops', '/srv/with blank, comma:colon=equals*star'],
+    ['corp\\anna', '/srv/redis'],
+    ['anna@corp.example', '/srv/[x]?'],
+  ])('has a rule that visudo takes, for %j and %j', async (user, root) => {
+    const [host] = hosts.spec.hosts;
+    if (host === undefined) throw new Error('no host');
+    const text = sudoersText({ hosts: [{ ...host, root, ssh: { ...host.ssh, user } }] });
+    const rule = text.filter((line) => !line.startsWith('install ')).join('\n');
+    const argv = ['sh', '-c', `printf '%s\\n' "$1" | visudo -cf -`, 'sh', rule];
+    expect(await hosts.lab.exec(hosts.hostOf('h1'), argv)).toContain('parsed OK');
   });
 
   it('may also have all rights: then a bare host needs nothing by hand', async () => {

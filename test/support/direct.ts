@@ -55,7 +55,7 @@ export function direct(activities: ForgeActivities, spec: ClusterSpec): Direct {
         const { masters, replicas } = step;
         const { identities, effects } = await asActivity(activities.formCluster, { spec, masters, replicas, token });
         for (const { name: host, nodes } of spec.hosts) {
-          const own = nodes.map(({ port }) => [`${port}`, identities[`${host}:${port}`] ?? '']);
+          const own = nodes.map(({ port }): [string, string] => [`${port}`, identities[`${host}:${port}`] ?? '']);
           const noting = { ...token, step: 'recordIdentities' };
           await activities.recordIdentities({ spec, host, identities: Object.fromEntries(own), token: noting });
         }
