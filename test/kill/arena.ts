@@ -9,7 +9,7 @@ import {
 } from '@temporalio/client';
 import { operationWorkflowId } from '../../domain/ids.js';
 import type { OperationReport } from '../../domain/operation.js';
-import type { LabDriverName } from '../../lab/driver.js';
+import type { LabDriverName, LabHost } from '../../lab/driver.js';
 import { hostProcesses } from '../../lab/host-processes.js';
 import { canListen } from '../../lab/ports.js';
 import { findTemporalCli, projectToolsDir } from '../../lab/temporal-cli.js';
@@ -48,6 +48,7 @@ export class Arena {
   readonly effects = new Map<string, number>();
   #run: RunningRun | undefined;
   #temporalStarts = false;
+  readonly #booting = new Set<string>();
   #closed = false;
   #failure: unknown;
 
@@ -192,7 +193,9 @@ export class Arena {
     run: RunningRun,
     reported: readonly string[] = [],
   ): Promise<void> {
-    if (kill.victim === 'temporal' && this.#temporalStarts) return run.hitNext(kill);
+    const host = this.#hostOf(gate);
+    const isDown = kill.victim === 'host' ? this.#booting.has(host.name) : this.#temporalStarts;
+    if ((kill.victim === 'temporal' || kill.victim === 'host') && isDown) return run.hitNext(kill);
     const victims = kill.victim === 'worker' || kill.victim === 'host' ? [worker] : [...this.#workers];
     const live = [...reported, ...victims.flatMap((victim) => [...victim.live.values()])];
     switch (kill.victim) {
@@ -208,7 +211,7 @@ export class Arena {
         await this.#cutConnections();
         break;
       case 'host':
-        await this.#cutPower(gate);
+        await this.#cutPower(host);
         break;
       default:
         kill.victim satisfies never;
@@ -267,13 +270,20 @@ export class Arena {
     }
   }
 
-  /** The power of the host that is worked on goes, and comes back at once; its boot takes some seconds. */
-  async #cutPower({ host: wanted }: Gate): Promise<void> {
-    const { driver, hosts } = this.stage.lab;
+  /** The power of a host goes, and comes back at once; its boot takes some seconds. */
+  async #cutPower(host: LabHost): Promise<void> {
+    const { driver } = this.stage.lab;
+    this.#booting.add(host.name);
+    await driver.kill(host);
+    this.#track(driver.start(host).finally(() => this.#booting.delete(host.name)));
+  }
+
+  /** The host that is worked on; the first where the activity is about none. */
+  #hostOf({ host: wanted }: Gate): LabHost {
+    const { hosts } = this.stage.lab;
     const host = hosts.find(({ name }) => name === wanted) ?? hosts[0];
     if (host === undefined) throw new Error('the lab has no host');
-    await driver.kill(host);
-    this.#track(driver.start(host));
+    return host;
   }
 
   async #isReported({ activityId }: Gate): Promise<boolean> {
@@ -322,7 +332,7 @@ class RunningRun {
     const call = (counts.get(activity) ?? 0) + 1;
     counts.set(activity, call);
     if (moment === 'before') this.#resumed();
-    const postponed = moment === 'before' ? this.#next.shift() : undefined;
+    const postponed = moment === 'before' ? this.#takeNext(activity) : undefined;
     if (postponed !== undefined) return { ...postponed, moment: 'before', activity, call };
     for (const kill of this.#pending) {
       if (kill.activity !== activity || kill.call !== call) continue;
@@ -336,6 +346,12 @@ class RunningRun {
   /** It came too late for the activity that it was meant for: the next one is hit. */
   hitNext(kill: Kill): void {
     this.#next.push(kill);
+  }
+
+  /** A host loses its power only in an activity of the kind that was drawn: not every one goes on after it. */
+  #takeNext(activity: string): Kill | undefined {
+    const at = this.#next.findIndex((kill) => kill.victim !== 'host' || kill.activity === activity);
+    return at < 0 ? undefined : this.#next.splice(at, 1)[0];
   }
 
   note(struck: Struck): void {
