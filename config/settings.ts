@@ -1,19 +1,18 @@
 import { parseSize } from './units.js';
+import { capabilitiesOf } from '../domain/capabilities.js';
 import type { ClusterSpec, EngineSpec } from '../domain/spec.js';
 
 /** The settings of every node that the spec decides, by directive, in the form in which CONFIG GET prints them. No secrets. */
 export function nodeSettings(spec: ClusterSpec): Record<string, string> {
   const { redis, persistence, engine } = spec;
-  return {
+  return known(engine, {
     'protected-mode': yesNo(redis.protectedMode),
     'cluster-node-timeout': String(redis.nodeTimeoutMs),
     'cluster-require-full-coverage': yesNo(redis.requireFullCoverage),
-    ...sinceRedis7(engine, {
-      // Placement is ours: a replica that moves by itself would undo it.
-      'cluster-allow-replica-migration': 'no',
-      // Recovery to a point in time needs the times in the log from its first line on.
-      'aof-timestamp-enabled': 'yes',
-    }),
+    // Placement is ours: a replica that moves by itself would undo it.
+    'cluster-allow-replica-migration': 'no',
+    // Recovery to a point in time needs the times in the log from its first line on.
+    'aof-timestamp-enabled': 'yes',
     maxmemory: String(redis.maxmemoryBytes),
     'maxmemory-policy': redis.maxmemoryPolicy,
     maxclients: String(redis.maxclients),
@@ -25,7 +24,7 @@ export function nodeSettings(spec: ClusterSpec): Record<string, string> {
     appendonly: yesNo(persistence.appendonly),
     appendfsync: persistence.appendfsync,
     save: persistence.save,
-  };
+  });
 }
 
 /** The settings to compare with CONFIG GET: those of `nodeSettings`, and those of `redis.extra` that CONFIG GET prints as they were written. */
@@ -60,7 +59,8 @@ function yesNo(on: boolean): string {
   return on ? 'yes' : 'no';
 }
 
-/** Redis 6.2 does not start with directives that it does not know. Valkey began after 7. */
-function sinceRedis7(engine: EngineSpec, settings: Record<string, string>): Record<string, string> {
-  return engine.kind === 'redis' && engine.version.startsWith('6.') ? {} : settings;
+/** Not every server starts with all of them. */
+function known({ kind, version }: EngineSpec, settings: Record<string, string>): Record<string, string> {
+  const { unknownDirectives } = capabilitiesOf({ engine: kind, version });
+  return Object.fromEntries(Object.entries(settings).filter(([name]) => !unknownDirectives.has(name)));
 }

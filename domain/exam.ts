@@ -1,3 +1,4 @@
+import { identityFromWords } from './capabilities.js';
 import { serviceRefusals } from './exam-service.js';
 import { nodeName } from './nodes.js';
 import type { Refusal } from './plan.js';
@@ -84,8 +85,8 @@ export function versionProblem({ spec, exam }: { spec: ClusterSpec; exam: HostEx
       next: `Install ${wanted} there, or say where its server is (install.server).`,
     };
   }
-  const [, kind, version] = /^(Redis|Valkey) server v=(\S+)/.exec(exam.serverVersion) ?? [];
-  if (kind?.toLowerCase() === engine.kind && version !== undefined && isVersion(version, engine.version)) return null;
+  const said = identityFromWords(exam.serverVersion);
+  if (said?.engine === engine.kind && isVersion(said.version, engine.version)) return null;
   return {
     what: `has another server than ${wanted}: ${install.server} says "${exam.serverVersion}"`,
     next: `Install ${wanted} there, or put the version that is there into the spec (engine).`,

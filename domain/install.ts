@@ -28,11 +28,6 @@ export function engineTarget(name: string): string {
   return `../../engines/${name}`;
 }
 
-/** The words with which a server program says the wanted version. */
-export function versionWords({ kind, version }: EngineSpec): string {
-  return `${kind === 'valkey' ? 'Valkey' : 'Redis'} server v=${version}`;
-}
-
 /** Where the archive comes from, without the query that its address may have. */
 export function archiveWords({ source }: Pick<ArchiveSpec, 'source'>): string {
   return source.from === 'file' ? source.path : source.url.replace(/[?#].*$/, '');

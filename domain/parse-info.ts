@@ -1,3 +1,4 @@
+import type { ServerIdentity } from './capabilities.js';
 import type { AnsweringNode, MasterReplication, ReplicaReplication } from './observation.js';
 import { UnreadableAnswer } from './unreadable.js';
 import { visibleLine } from './visible.js';
@@ -37,17 +38,24 @@ export function readServerInfo(
   | 'connectedClients'
   | 'replication'
 > {
-  const valkey = info.get('valkey_version');
   const replication = readReplication(info);
   return {
-    engine: valkey === undefined ? 'redis' : 'valkey',
-    version: version(info, valkey === undefined ? 'redis_version' : 'valkey_version'),
+    ...readIdentity(info),
     role: replication.role,
     usedMemoryBytes: count(info, 'used_memory'),
     maxmemoryBytes: count(info, 'maxmemory'),
     uptimeSeconds: count(info, 'uptime_in_seconds'),
     connectedClients: count(info, 'connected_clients'),
     replication,
+  };
+}
+
+/** Valkey says a version of Redis too, the one that it began as. @throws UnreadableAnswer */
+export function readIdentity(info: InfoFields): ServerIdentity {
+  const isValkey = info.has('valkey_version');
+  return {
+    engine: isValkey ? 'valkey' : 'redis',
+    version: version(info, isValkey ? 'valkey_version' : 'redis_version'),
   };
 }
 

@@ -1,3 +1,4 @@
+import { capabilitiesOf } from './capabilities.js';
 import type { AnsweringNode } from './observation.js';
 import { visibleLine } from './visible.js';
 
@@ -49,9 +50,7 @@ const FIXED_AT_START: ReadonlySet<string> = new Set([
 
 /** Whether only a restart changes this setting of this server. */
 export function fixedAtStart(setting: string, server: Pick<AnsweringNode, 'engine' | 'version'>): boolean {
-  // valkey-io/valkey#2033
-  if (setting === 'io-threads' && server.engine === 'valkey' && Number.parseInt(server.version, 10) >= 9) return false;
-  return FIXED_AT_START.has(setting);
+  return FIXED_AT_START.has(setting) && !capabilitiesOf(server).settableWhileRunning.has(setting);
 }
 
 /** More memory is given before the policy changes, and less after it: between the two no write is refused that neither would refuse. */

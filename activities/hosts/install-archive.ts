@@ -4,7 +4,8 @@ import { hostname } from 'node:os';
 import { PassThrough, Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { ForgeError } from '../../domain/errors.js';
-import { archiveWords, engineName, versionWords } from '../../domain/install.js';
+import { identityWords } from '../../domain/capabilities.js';
+import { archiveWords, engineName } from '../../domain/install.js';
 import type { ArchiveSpec } from '../../domain/spec.js';
 import type { HostStep, StepResult } from '../../domain/steps.js';
 import { effectsOf, type Answer } from './answer.js';
@@ -28,7 +29,15 @@ export async function installArchive(adapters: HostAdapters, step: ArchiveStep):
     ...step,
     name: `install-${sha256.slice(0, 12)}`,
     purpose,
-    words: ['engine', 'build', name, sha256, server, versionWords(spec.engine), ...(fromHost ? [source.url] : [])],
+    words: [
+      'engine',
+      'build',
+      name,
+      sha256,
+      server,
+      identityWords({ engine: spec.engine.kind, version: spec.engine.version }),
+      ...(fromHost ? [source.url] : []),
+    ],
     deadlineMs: spec.timings.installMs,
   });
   if (exitCode !== 0) throw engineRefusal({ purpose, host, from: archiveWords(archive), exitCode, answer });

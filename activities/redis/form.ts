@@ -153,26 +153,20 @@ class Attempt {
   /** A refused or lost command is no failure: the next look tells what came of it, and the deadline bounds it. */
   async #send(node: string, actions: readonly FormationAction[]): Promise<void> {
     try {
+      const capabilities = await this.cluster.capabilitiesOf(node);
       const replies = await this.cluster.send(
         node,
-        actions.map((action) => commandOf(action, 'ranges')),
+        actions.map((action) => commandOf(action, capabilities)),
       );
       for (const [i, action] of actions.entries()) {
         const reply = replies[i];
         if (reply?.ok === true) this.effects.push(effectOf(action));
-        else if (isUnknownCommand(reply?.error)) await this.#sendPlain(action);
         else this.#refused.set(effectOf(action), reply?.error.message ?? 'no reply');
       }
     } catch (error) {
       if (error instanceof ForgeError && error.type === 'Fenced') throw error;
       this.#refused.set(node, error instanceof Error ? error.message : 'it failed');
     }
-  }
-
-  async #sendPlain(action: FormationAction): Promise<void> {
-    const [reply] = await this.cluster.send(action.node, [commandOf(action, 'plain')]);
-    if (reply?.ok === true) this.effects.push(effectOf(action));
-    else this.#refused.set(effectOf(action), reply?.error.message ?? 'no reply');
   }
 
   #notReached(plan: FormationPlan): ForgeError {
@@ -184,10 +178,6 @@ class Attempt {
       next: 'See whether client and bus ports (port + 10000) are open between all hosts, and run apply again: it goes on from here.',
     });
   }
-}
-
-function isUnknownCommand(error: Error | undefined): boolean {
-  return error !== undefined && /unknown (sub)?command/i.test(error.message);
 }
 
 function refused(plan: FormationPlan): ForgeError {

@@ -1,8 +1,9 @@
+import { type Capabilities, capabilitiesOf } from '../../domain/capabilities.js';
 import type { FormationAction, FormationInput, FormingNode } from '../../domain/formation.js';
 import { type DeclaredNode, declaredNodes } from '../../domain/nodes.js';
 import type { SilentNode } from '../../domain/observation.js';
 import { eachSlot } from '../../domain/ownership.js';
-import { parseInfo, readClusterInfo, readReplication } from '../../domain/parse-info.js';
+import { parseInfo, readClusterInfo, readIdentity, readReplication } from '../../domain/parse-info.js';
 import { myselfIn, parseClusterNodes } from '../../domain/parse-nodes.js';
 import type { ClusterSpec } from '../../domain/spec.js';
 import { ForgeError } from '../../domain/errors.js';
@@ -31,6 +32,7 @@ export interface Access {
 /** The declared nodes with one open connection each, for as long as a formation takes: it asks them every few milliseconds. */
 export class FormingNodes {
   readonly #connections = new Map<string, NodeConnection>();
+  readonly #capabilities = new Map<string, Capabilities>();
   readonly #declared: readonly DeclaredNode[];
 
   constructor(
@@ -83,6 +85,16 @@ export class FormingNodes {
     }
   }
 
+  /** What one node can do. Asked once for each. @throws NodeSilent */
+  async capabilitiesOf(name: string): Promise<Capabilities> {
+    const known = this.#capabilities.get(name);
+    if (known !== undefined) return known;
+    const [info] = await this.send(name, [['INFO', 'server']]);
+    const capabilities = capabilitiesOf(readIdentity(parseInfo(textOf(info))));
+    this.#capabilities.set(name, capabilities);
+    return capabilities;
+  }
+
   close(): void {
     for (const connection of this.#connections.values()) connection.close();
     this.#connections.clear();
@@ -123,13 +135,13 @@ function readLook([nodes, clusterInfo, replication, keys]: readonly Reply[]) {
   } satisfies Partial<FormingNode>;
 }
 
-/** The command of an action. `plain` is for servers before 7.0, which do not know ranges. */
-export function commandOf(action: FormationAction, dialect: 'ranges' | 'plain'): Command {
+/** The command of an action, as this server knows it. */
+export function commandOf(action: FormationAction, { slotRanges }: Pick<Capabilities, 'slotRanges'>): Command {
   switch (action.kind) {
     case 'setConfigEpoch':
       return ['CLUSTER', 'SET-CONFIG-EPOCH', action.epoch];
     case 'addSlots':
-      return dialect === 'ranges'
+      return slotRanges
         ? ['CLUSTER', 'ADDSLOTSRANGE', ...action.ranges.flat()]
         : ['CLUSTER', 'ADDSLOTS', ...eachSlot(action.ranges)];
     case 'meet':

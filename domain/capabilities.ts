@@ -1,0 +1,70 @@
+/** What a server says of itself. */
+export interface ServerIdentity {
+  readonly engine: 'redis' | 'valkey';
+  /** `8.6.3`, or its first parts. */
+  readonly version: string;
+}
+
+/** What a server can do, as far as not all of Redis 6.2 to 8.x and Valkey 7.2 to 9.x can. The one place that knows versions. */
+export interface Capabilities {
+  /** CLUSTER ADDSLOTSRANGE; else each slot is a word of its own. */
+  readonly slotRanges: boolean;
+  /** CLUSTER SHARDS. */
+  readonly shards: boolean;
+  /** Selectors, and key patterns for reading or writing alone (`%R~`), in ACLs. */
+  readonly aclSelectors: boolean;
+  /** The append-only log is a folder of files with a manifest. */
+  readonly logInParts: boolean;
+  /** Directives of redis.conf that it does not know and refuses to start with. */
+  readonly unknownDirectives: ReadonlySet<string>;
+  /** Settings that it takes while it runs, and others only when they start. */
+  readonly settableWhileRunning: ReadonlySet<string>;
+  /** Who is told to move slots in one go, and by which command: the node that gets them, or the one that has them; `null` where keys are moved one by one. */
+  readonly slotMover: { readonly asked: 'target' | 'source'; readonly command: readonly string[] } | null;
+}
+
+const NONE: ReadonlySet<string> = new Set();
+/** Redis 7.0 brought them. */
+const SINCE_7: ReadonlySet<string> = new Set(['aof-timestamp-enabled', 'cluster-allow-replica-migration']);
+/** valkey-io/valkey#2033 */
+const IO_THREADS: ReadonlySet<string> = new Set(['io-threads']);
+
+export function capabilitiesOf(server: ServerIdentity): Capabilities {
+  // Valkey began as Redis 7.2.
+  const sevenOn = server.engine === 'valkey' || isFrom(server, 7, 0);
+  return {
+    slotRanges: sevenOn,
+    shards: sevenOn,
+    aclSelectors: sevenOn,
+    logInParts: sevenOn,
+    unknownDirectives: sevenOn ? NONE : SINCE_7,
+    settableWhileRunning: server.engine === 'valkey' && isFrom(server, 9, 0) ? IO_THREADS : NONE,
+    slotMover: slotMover(server),
+  };
+}
+
+function slotMover(server: ServerIdentity): Capabilities['slotMover'] {
+  if (server.engine === 'redis' && isFrom(server, 8, 4)) return { asked: 'target', command: ['CLUSTER', 'MIGRATION'] };
+  if (server.engine === 'valkey' && isFrom(server, 9, 0))
+    return { asked: 'source', command: ['CLUSTER', 'MIGRATESLOTS'] };
+  return null;
+}
+
+function isFrom({ version }: ServerIdentity, major: number, minor: number): boolean {
+  const [ownMajor = 0, ownMinor = 0] = version.split('.').map(Number);
+  return ownMajor > major || (ownMajor === major && ownMinor >= minor);
+}
+
+const SAID = /^(Redis|Valkey) server v=(\S+)/;
+
+/** What a server program's `--version` says; `null` where it is another program's. */
+export function identityFromWords(words: string): ServerIdentity | null {
+  const [, kind, version] = SAID.exec(words) ?? [];
+  if (kind === undefined || version === undefined) return null;
+  return { engine: kind === 'Valkey' ? 'valkey' : 'redis', version };
+}
+
+/** The beginning of what a server program of this kind and version says. */
+export function identityWords({ engine, version }: ServerIdentity): string {
+  return `${engine === 'valkey' ? 'Valkey' : 'Redis'} server v=${version}`;
+}
