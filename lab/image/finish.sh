@@ -6,7 +6,7 @@ set -eu
 mask() { ln -sf /dev/null "/etc/systemd/system/$1"; }
 for unit in redis-server.service console-getty.service getty.target systemd-firstboot.service systemd-resolved.service \
   systemd-timesyncd.service systemd-udevd.service systemd-udev-trigger.service systemd-udevd-control.socket systemd-udevd-kernel.socket systemd-update-utmp.service \
-  systemd-update-utmp-runlevel.service systemd-sysctl.service systemd-modules-load.service systemd-random-seed.service systemd-remount-fs.service \
+  systemd-update-utmp-runlevel.service systemd-modules-load.service systemd-random-seed.service systemd-remount-fs.service \
   sys-kernel-debug.mount sys-kernel-tracing.mount sys-kernel-config.mount sys-fs-fuse-connections.mount dev-mqueue.mount dev-hugepages.mount \
   apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer e2scrub_reap.service fstrim.timer systemd-pstore.service netfilter-persistent.service; do
   mask "$unit"

@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Cut, LabHost } from '../../lab/driver.js';
 import { labStatus, labUp } from '../../lab/lab.js';
@@ -42,6 +43,30 @@ describe('a container host', () => {
     const argv = ['systemd-run', '--quiet', '--pipe', '--wait', ...unit.flatMap((line) => ['-p', line])];
     const probe = 'ulimit -n; touch /usr/probe 2>/dev/null || echo protected';
     expect(await lab.exec(lab.host(0), [...argv, 'sh', '-c', probe])).toBe('2048\nprotected');
+  });
+
+  it('keeps settings of its network over a reboot, and cannot write those of the machine', async () => {
+    const host = lab.host(0);
+    await lab.exec(host, [
+      'sh',
+      '-c',
+      'printf "net.core.somaxconn = 777\nvm.swappiness = 7\n" > /etc/sysctl.d/90-test.conf',
+    ]);
+    const ofMachine = () => readFile('/proc/sys/vm/swappiness', 'utf8');
+    const before = await ofMachine();
+    await expect(lab.exec(host, ['sysctl', '-w', 'vm.swappiness=7'])).rejects.toThrow(/permission denied|Read-only/);
+    await lab.faults.reboot(host, GRACE_MS);
+    expect(await lab.exec(host, ['sysctl', '-n', 'net.core.somaxconn'])).toBe('777');
+    expect(await lab.exec(host, ['systemctl', 'is-system-running'])).toBe('running');
+    expect(await ofMachine()).toBe(before);
+  });
+
+  it('leaves the cgroups of the machine as they are', async () => {
+    // Given the machine's tree, systemd would remount its top read-only and make folders of controllers in it.
+    expect(
+      (await readFile('/proc/self/mounts', 'utf8')).split('\n').find((line) => line.includes(' /sys/fs/cgroup ')),
+    ).toMatch(/ rw[, ]/);
+    expect(await lab.exec(lab.host(0), ['cat', '/proc/1/cgroup'])).toMatch(/(name=systemd|^0:):\/init\.scope$/m);
   });
 
   it('has a user without rights beside root, and no Redis of its own running', async () => {

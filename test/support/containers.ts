@@ -10,7 +10,7 @@ import { type Lab, labDown, labUp } from '../../lab/lab.js';
 
 const run = promisify(execFile);
 
-export const containerDriver: LabDriver = createContainerDriver({ searchPath: process.env['PATH'] ?? '' });
+const containerDriver: LabDriver = createContainerDriver({ searchPath: process.env['PATH'] ?? '' });
 
 /** What container hosts can suffer: reboot, cuts, a full disk. */
 const containerFaults: LabFaults = faultsOf(containerDriver);
