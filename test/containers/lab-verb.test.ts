@@ -1,6 +1,8 @@
 import { execFile } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -146,13 +148,20 @@ describe('a machine that lacks something', () => {
     await expect(planned(driver)).rejects.toThrow(/its daemon does not answer.*systemctl start docker/s);
   });
 
-  it.skipIf(process.getuid?.() !== 0)('is told that the user has no right to it', async () => {
+  it('is told that the user has no right to it', async () => {
     const real = (await run('which', ['docker'])).stdout.trim();
-    const driver = await driverWith(
-      'forbidden',
-      `HOME=/ exec /usr/bin/setpriv --reuid=65534 --regid=65534 --clear-groups ${real} "$@"`,
-    );
-    await expect(planned(driver)).rejects.toThrow(/no right to use it.*group docker/s);
+    const socket = join(cwd, 'closed.sock');
+    const server = createServer().listen(socket);
+    await once(server, 'listening');
+    await chmod(socket, 0);
+    // Root may open anything: it becomes nobody first.
+    const nobody = process.getuid?.() === 0 ? '/usr/bin/setpriv --reuid=65534 --regid=65534 --clear-groups' : '';
+    const driver = await driverWith('forbidden', `HOME=/ exec ${nobody} ${real} --host unix://${socket} "$@"`);
+    try {
+      await expect(planned(driver)).rejects.toThrow(/no right to use it.*group docker/s);
+    } finally {
+      server.close();
+    }
   });
 
   it('is told that the image was not made', async () => {
