@@ -12,26 +12,21 @@ const HONESTLY =
 
 function hostText(host: HostSpec): string[] {
   const { root, helper } = hostPaths(host);
-  const at = (path: string) => shellWord(path);
   return [
     `# ${host.name} (${host.ssh.host})`,
     '# Once, as root, with the program that `redisforge doctor --helper` prints beside you as redisforge-host:',
-    `install -d -o root -g root -m 711 ${at(root)}`,
-    `install -d -o root -g root -m 755 ${at(`${root}/bin`)}`,
-    `install -o root -g root -m 755 redisforge-host ${at(helper)}`,
+    `install -d -o root -g root -m 711 ${root}`,
+    `install -d -o root -g root -m 755 ${root}/bin`,
+    `install -o root -g root -m 755 redisforge-host ${helper}`,
     '# /etc/sudoers.d/redisforge (check it with: visudo -cf /etc/sudoers.d/redisforge)',
     HONESTLY,
-    `${sudoersWord(host.ssh.user)} ALL=(root) NOPASSWD: ${sudoersWord(helper)}`,
-    `Defaults!${sudoersWord(helper)} !requiretty`,
+    `${sudoersWord(host.ssh.user)} ALL=(root) NOPASSWD: ${helper}`,
+    `Defaults!${helper} !requiretty`,
     '',
   ];
 }
 
-/** Characters that mean something to sudoers are escaped there by a backslash. */
+/** A login name of another directory may have a backslash or an @. Paths need nothing: domain/spec-rules-service.ts keeps them plain. */
 function sudoersWord(word: string): string {
-  return word.replace(/[^A-Za-z0-9/._-]/g, '\\$&');
-}
-
-function shellWord(word: string): string {
-  return /^[A-Za-z0-9/._-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
+  return word.replace(/[^A-Za-z0-9._-]/g, '\\$&');
 }

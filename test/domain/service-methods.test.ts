@@ -68,6 +68,14 @@ describe('the service method systemd', () => {
     expect(problems.map(({ path }) => pathText(path))).toEqual(['hosts[0].root']);
     expect(serviceProblems(specOf({ hosts: [hostOf('h1', { root })] }))).toEqual([]);
   });
+
+  it('and sudo take only a root folder that a rule can name', () => {
+    const sudo = (root: string) => hostOf('h1', { root, ssh: { ...hostOf('h1').ssh, privilege: 'sudo' } });
+    expect(serviceProblems(specOf({ hosts: [sudo('/srv/a*')] })).map(({ path }) => pathText(path))).toEqual([
+      'hosts[0].root',
+    ]);
+    expect(serviceProblems(specOf({ hosts: [sudo('/home/redis')] }))).toEqual([]);
+  });
 });
 
 const formed: ApplyWorld = {

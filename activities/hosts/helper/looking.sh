@@ -111,9 +111,9 @@ say_digests() {
   done
   shift "$count"
   [ $# -gt 0 ] || return 0
-  sha256sum "$@" | while read -r digest file; do
+  sha256sum "$@" | while read -r sum file; do
     home=${file%/*}
-    say digest "${home##*/}" "${file##*/}" "$digest"
+    say digest "${home##*/}" "${file##*/}" "$sum"
   done
 }
 

@@ -101,7 +101,7 @@ node_stop() {
   read_node "$port"
   if [ "$method" = systemd ]; then
     systemd_disable "$port"
-    [ "$unit" != running ] && [ -z "$restarting" ] || systemd_stop "$port"
+    if [ "$unit" = running ] || [ -n "$restarting" ]; then systemd_stop "$port"; fi
   else
     [ "$unit" != running ] || ask_to_stop "$home/run" node.stopping "$port"
   fi
