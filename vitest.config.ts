@@ -47,7 +47,7 @@ export default defineConfig({
         test: {
           ...node,
           name: 'containers',
-          globalSetup: 'test/support/container-image.ts',
+          globalSetup: ['test/support/container-image.ts', 'test/support/temporal.ts'],
           include: ['test/containers/**/*.test.ts'],
           testTimeout: 180_000,
           hookTimeout: 180_000,

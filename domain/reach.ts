@@ -63,11 +63,13 @@ export function reachRefusals(world: Pick<ApplyWorld, 'spec' | 'surveys' | 'reac
   const { spec, reach } = world;
   if (reach === undefined) return [];
   return [
-    ...reach.deaf.map(({ host, port, why }) => ({
-      host,
-      what: `Host ${host} cannot listen on ${placeOf(spec, host, port)}: ${why}.`,
-      next: `Look whether ${addressOf(spec, host)} is an address of ${host} itself (hosts[].address), and who has the port.`,
-    })),
+    ...[...reach.deaf]
+      .sort((a, b) => a.port - b.port)
+      .map(({ host, port, why }) => ({
+        host,
+        what: `Host ${host} cannot listen on ${placeOf(spec, host, port)}: ${why}.`,
+        next: `Look whether ${addressOf(spec, host)} is an address of ${host} itself (hosts[].address), and who has the port.`,
+      })),
     ...(everFormed(world) ? [] : blockedPairs(spec, reach).map(({ to, what, next }) => ({ host: to, what, next }))),
   ];
 }
@@ -92,7 +94,10 @@ interface BlockedPair {
 
 /** Hosts that fail at the same ports of a host in the same way are named together. */
 function blockedPairs(spec: ClusterSpec, { failures }: ReachReport): BlockedPair[] {
-  const byPair = groupBy(failures, ({ from, to, outcome, detail }) => JSON.stringify([to, outcome, detail, from]));
+  const inOrder = [...failures].sort(
+    (a, b) => a.from.localeCompare(b.from, 'en', { numeric: true }) || a.port - b.port,
+  );
+  const byPair = groupBy(inOrder, ({ from, to, outcome, detail }) => JSON.stringify([to, outcome, detail, from]));
   const alike = groupBy([...byPair.values()], (pair) =>
     JSON.stringify(pair.map(({ to, port, outcome, detail }) => [to, port, outcome, detail])),
   );

@@ -11,6 +11,9 @@ for unit in redis-server.service console-getty.service getty.target systemd-firs
   apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer e2scrub_reap.service fstrim.timer systemd-pstore.service netfilter-persistent.service; do
   mask "$unit"
 done
+# At boot only what is a host's own is set: everything beside its network in /proc/sys is the machine's on which the lab runs.
+mkdir -p /etc/systemd/system/systemd-sysctl.service.d
+printf '[Service]\nExecStart=\nExecStart=/lib/systemd/systemd-sysctl --prefix=/net\n' >/etc/systemd/system/systemd-sysctl.service.d/network-only.conf
 rm -f /etc/systemd/system/multi-user.target.wants/redis-server.service /etc/systemd/system/redis.service
 systemctl enable ssh.service
 systemctl set-default multi-user.target

@@ -75,6 +75,11 @@ describe('a blocked pair', () => {
     expect(refusalsOf([...failures(['h1'], 'h2'), ...failures(['h2'], 'h1')])).toHaveLength(2);
   });
 
+  it('is said in the same words in whatever order the hosts have answered', () => {
+    const some = [...failures(['h10', 'h2', 'h3'], 'h1'), ...failures(['h1'], 'h2')];
+    expect(refusalsOf([...some].reverse()).sort()).toEqual(refusalsOf(some).sort());
+  });
+
   it('stands together with others that are alike, and apart from those that are not', () => {
     const blocked = [
       ...failures(['h1', 'h3'], 'h2'),

@@ -50,8 +50,9 @@ refuse_taken() {
     read_listening "$2" "$1" "$(($1 + 10000))"
     [ -n "$listening" ] || return 0
     taken=$(say_taken "$1" -)
+    [ -z "$taken" ] || break
     # Somebody examines the ports at this moment.
-    [ -z "$taken" ] && nap || break
+    nap || break
   done
   [ -z "$taken" ] || printf '%s\n' "$taken"
   refuse "$PORT_TAKEN"

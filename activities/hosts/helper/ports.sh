@@ -37,6 +37,11 @@ still_listens() {
   [ -n "$(awk -v inode="$1" '$4 == "0A" && $10 == inode { print; exit }' $tables)" ]
 }
 
+# Whether somebody examines ports at this moment: of another account's process no more than its name can be seen.
+exam_runs() {
+  grep -qsx redisforge-exam /proc/[0-9]*/comm
+}
+
 # say_taken PORT_OF_NODE OWN_PID: one line for each listener in $listening on this node's two ports that is not the node itself.
 say_taken() {
   own='' own_uid=''
@@ -51,7 +56,10 @@ say_taken() {
     read_owner "$inode"
     # A listener of the exam of the ports is gone in a moment, and may be so by now.
     case $owner in 'redisforge-exam '*) continue ;; esac
-    [ -n "$pid" ] || still_listens "$inode" || continue
+    if [ -z "$pid" ]; then
+      still_listens "$inode" || continue
+      ! exam_runs || continue
+    fi
     say taken "$1" "$port" "$owner"
   done <<LISTENING
 $listening
