@@ -84,7 +84,7 @@ for (const { name, text } of failures) {
 }
 if (leftOut() !== null) {
   console.error(
-    `LEFT OUT, neither passed nor failed: ${testFiles(CONTAINER_TESTS).length} files of container tests; ${leftOut()}`,
+    `LEFT OUT, neither passed nor failed: ${testFiles(CONTAINER_TESTS).length} files of container tests; ${leftOut().split('\n').join(' ')}`,
   );
 }
 const line = `${passed} passed, ${failures.length} failed`;
