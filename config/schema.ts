@@ -208,7 +208,7 @@ export const specSchema = section({
   hosts: z.array(host, { error: 'a list of hosts' }).min(1, { error: 'at least one host' }),
   install: installSchema,
   service: section({
-    method: choice(['process', 'systemd']).prefault('process'),
+    method: choice(['process', 'systemd']).prefault('systemd'),
     user: text(/^[a-z_][a-z0-9_-]{0,30}$/, 'the name of a system account, such as redis').exactOptional(),
   }).prefault({}),
   os: section({

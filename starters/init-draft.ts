@@ -80,7 +80,8 @@ export function draftSpec(choices: InitChoices): SpecDraft {
       ...(choices.withoutReplicas === undefined ? {} : { withoutReplicas: choices.withoutReplicas }),
       ...(choices.sharedZones === undefined ? {} : { sharedZones: choices.sharedZones }),
     },
-    ssh: { ...(user === undefined ? {} : { user }), ...login },
+    // Nodes are run by systemd where nothing else is said, which takes root or the way to it.
+    ssh: { ...(user === undefined ? {} : { user }), ...(user === 'root' ? {} : { sudo: true }), ...login },
     hosts: hosts.map((host) => ({
       name: host.name,
       zone: host.zone,

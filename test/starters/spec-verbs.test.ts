@@ -174,6 +174,7 @@ describe('connect', { timeout: 60_000 }, () => {
       shape: { masters: 3, replicasPerMaster: 0, withoutReplicas: 'to try the snippets' },
       ssh: { user: 'redis', agent: true, hostKeys: [KEY] },
       hosts,
+      service: { method: 'process' },
       redis: { maxclients: 100, nofile: 1024 },
       secrets: {
         operator: { exec: ['/bin/sh', '-c', 'cat "$1"', "it's run", await secretFile('operator')] },
@@ -191,7 +192,7 @@ describe('connect', { timeout: 60_000 }, () => {
     const [host] = spec.hosts;
     if (host === undefined) throw new Error('the spec has hosts');
     node = await startRenderedNode({ spec, host, port: first, secrets });
-    await node.as('operator').call('CLUSTER', 'ADDSLOTSRANGE', '0', '16383');
+    await node.as('admin').call('CLUSTER', 'ADDSLOTSRANGE', '0', '16383');
     await until('the cluster takes writes', async () => (await node.as('app').set('greeting', 'hello')) === 'OK');
   }, 60_000);
   afterAll(() => node.stop());
