@@ -32,5 +32,5 @@ export function failure(type: FailureType, text: FailureText): ApplicationFailur
 }
 
 function isFailureType(type: string | null | undefined): type is FailureType {
-  return typeof type === 'string' && type in FAILURES;
+  return typeof type === 'string' && Object.hasOwn(FAILURES, type);
 }

@@ -2,7 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { ForgeError } from '../../domain/errors.js';
 import { hostPaths } from '../../domain/nodes.js';
 import type { HostStep } from '../../domain/steps.js';
-import { type Answer, parseAnswer } from './answer.js';
+import { type Answer, parseAnswer, readable, wholeNumber } from './answer.js';
 import { askHost, type HostAdapters, hostOf, orderHost } from './ask-host.js';
 
 export interface HostJob extends HostStep {
@@ -79,12 +79,12 @@ async function statusOf(adapters: HostAdapters, { spec, host, name, purpose }: H
   const printed = parseAnswer(stdout);
   const [, state = 'absent', , code = '-', , generation] = printed.first('job') ?? [];
   const output = printed.all('output').map((fields) => fields.join('\t'));
-  return {
+  return readable({ host, purpose, left: 'It was only asked how far it is.' }, () => ({
     state,
-    exitCode: code === '-' ? null : Number(code),
-    generation: Number(generation ?? Number.MAX_SAFE_INTEGER),
+    exitCode: code === '-' ? null : wholeNumber('job', code),
+    generation: generation === undefined ? Number.MAX_SAFE_INTEGER : wholeNumber('job', generation),
     answer: parseAnswer(output.join('\n')),
-  };
+  }));
 }
 
 /** Between the end of a job and the note of it lies a moment in which it looks as if nobody had seen its end. */

@@ -1,7 +1,7 @@
 import type { HostStep, LeaseRequest, StepResult } from '../../domain/steps.js';
 import type { ClusterSpec } from '../../domain/spec.js';
 import type { HostRecord, StepToken } from '../../domain/survey.js';
-import { effectsOf } from './answer.js';
+import { effectsOf, readable } from './answer.js';
 import { bootstrapHost, type HostAdapters, orderHost, orderLast } from './ask-host.js';
 import { parseRecord } from './record.js';
 
@@ -33,7 +33,8 @@ export async function takeLease(adapters: HostAdapters, request: LeaseRequest): 
     purpose: `lease of ${host}`,
     words: ['lease', 'take', ...Object.entries(fields).map(([key, value]) => `${key}=${oneLine(value)}`)],
   });
-  return parseRecord(answer);
+  const left = 'The lease is taken; the operation gives it back at its end.';
+  return readable({ host, purpose: `lease of ${host}`, left }, () => parseRecord(answer));
 }
 
 /**

@@ -1,7 +1,7 @@
 import { ForgeError } from '../../domain/errors.js';
 import type { HostStep, StepResult } from '../../domain/steps.js';
 import type { OsSurvey } from '../../domain/survey.js';
-import { type Answer, effectsOf } from './answer.js';
+import { type Answer, effectsOf, wholeNumber } from './answer.js';
 import { type HostAdapters, orderHost } from './ask-host.js';
 
 /** What the host is to keep for its next boot and to run with, by the profile's keys. */
@@ -46,7 +46,7 @@ export function parseProfile(answer: Answer): OsSurvey {
     ),
     kept: Object.fromEntries(answer.all('kept').map(([key = '', value = '']) => [key, value])),
     keepable: answer.first('keepable')?.[0] === 'yes',
-    swapBytes: Number(answer.first('swap')?.[0] ?? 0),
+    swapBytes: wholeNumber('swap', answer.only('swap')?.[0] ?? '0'),
     timeService: answer.first('timeservice')?.[0] ?? null,
   };
 }

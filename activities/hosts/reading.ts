@@ -1,6 +1,7 @@
 import { nodeName } from '../../domain/nodes.js';
 import type { ClusterSpec } from '../../domain/spec.js';
 import { askHost, type HostAdapters } from './ask-host.js';
+import { visible } from '../../domain/visible.js';
 import { redacted } from './redact.js';
 
 /** One effect on a host, as its journal has it. */
@@ -31,7 +32,7 @@ export async function readJournal(
   return stdout
     .split('\n')
     .filter((line) => line !== '')
-    .map(parseJournalLine);
+    .map((line) => parseJournalLine(visible(line)));
 }
 
 function parseJournalLine(line: string): JournalLine {
@@ -50,5 +51,5 @@ export async function readLog(
     purpose: `log of ${nodeName(host, port)}`,
     words: ['node', 'log', `${port}`, `${lines}`],
   });
-  return stdout.split('\n').map(redacted).join('\n');
+  return visible(stdout.split('\n').map(redacted).join('\n'));
 }

@@ -1,23 +1,40 @@
 import type { HostRecord, Lease } from '../../domain/survey.js';
-import type { Answer } from './answer.js';
+import { UnreadableAnswer } from '../../domain/unreadable.js';
+import { type Answer, hexDigest, wholeNumber } from './answer.js';
 
-/** The record as the helper's `say_record` prints it. */
+/** The record as the helper's `say_record` prints it. @throws UnreadableAnswer */
 export function parseRecord(answer: Answer): HostRecord {
-  const [helper = '-'] = answer.first('helper') ?? [];
-  const cluster = answer.first('cluster');
-  const [generation = '0'] = answer.first('generation') ?? [];
+  const helper = answer.only('helper')?.[0];
+  const cluster = answer.only('cluster');
   return {
-    helperSha256: helper === '-' ? null : helper,
-    cluster: cluster === undefined ? null : { name: cluster[0] ?? '', uid: cluster[1] ?? '' },
-    generation: Number(generation),
+    helperSha256: helper === '-' ? null : hexDigest('helper', helper),
+    cluster: cluster === undefined ? null : parseCluster(cluster),
+    generation: wholeNumber('generation', answer.only('generation')?.[0]),
     lease: parseLease(answer),
-    identities: Object.fromEntries(answer.all('identity').map(([port = '', id = '']) => [port, id])),
+    identities: parseIdentities(answer.all('identity')),
   };
 }
 
+function parseCluster([name = '', uid = '']: readonly string[]): { name: string; uid: string } {
+  if (name === '' || uid === '') throw new UnreadableAnswer('cluster', `${name} ${uid}`);
+  return { name, uid };
+}
+
+function parseIdentities(lines: readonly string[][]): Record<string, string> {
+  const identities: Record<string, string> = {};
+  for (const [digits, id = ''] of lines) {
+    const port = wholeNumber('identity', digits);
+    if (!/^[0-9a-f]{40}$/.test(id) || (identities[port] ?? id) !== id)
+      throw new UnreadableAnswer('identity', `${port} ${id}`);
+    identities[port] = id;
+  }
+  return identities;
+}
+
+/** @throws UnreadableAnswer */
 export function parseLease(answer: Answer): Lease | null {
-  const fields = answer.first('lease');
+  const fields = answer.only('lease');
   if (fields === undefined) return null;
-  const [generation = '0', server = '', workflowId = '', runId = '', operation = '', actor = '', since = ''] = fields;
-  return { generation: Number(generation), server, workflowId, runId, operation, actor, since };
+  const [generation, server = '', workflowId = '', runId = '', operation = '', actor = '', since = ''] = fields;
+  return { generation: wholeNumber('lease', generation), server, workflowId, runId, operation, actor, since };
 }

@@ -1,4 +1,7 @@
 import { ForgeError } from '../../domain/errors.js';
+import type { Lease } from '../../domain/survey.js';
+import { UnreadableAnswer } from '../../domain/unreadable.js';
+import { visibleLine } from '../../domain/visible.js';
 import type { CommandResult } from '../ssh/run-command.js';
 import { type Answer, parseAnswer } from './answer.js';
 import { engineRefusal } from './install-refusals.js';
@@ -114,8 +117,18 @@ function fenced({ host, purpose }: Refused, answer: Answer): ForgeError {
   });
 }
 
+/** Where even that cannot be read, somebody holds the host all the same. */
+function holderIn(answer: Answer): Lease | null {
+  try {
+    return parseLease(answer);
+  } catch (error) {
+    if (!(error instanceof UnreadableAnswer)) throw error;
+    return null;
+  }
+}
+
 function locked(host: string, answer: Answer): ForgeError {
-  const lease = parseLease(answer);
+  const lease = holderIn(answer);
   const holder =
     lease === null
       ? 'somebody'
@@ -176,7 +189,7 @@ function portTaken({ purpose, host }: Refused, answer: Answer): ForgeError {
 }
 
 function failed({ purpose, host, result }: Refused): ForgeError {
-  const said = result.stderr.trim().split('\n').slice(-5).map(redacted).join(' | ');
+  const said = result.stderr.trim().split('\n').slice(-5).map(redacted).map(visibleLine).join(' | ');
   return new ForgeError('CommandFailed', {
     what: `The ${purpose} failed on ${host} with exit code ${result.exitCode}: ${said === '' ? '(it said nothing)' : said}`,
     left: 'What was done before stays; each effect is whole or not there.',

@@ -4,7 +4,8 @@ import { nodePaths, unitTemplate } from '../../domain/nodes.js';
 import type { SlotRange } from '../../domain/slots.js';
 import type { ClusterSpec, HostSpec } from '../../domain/spec.js';
 import type { HostExam, HostSurvey, NodeFileRole, NodeSurvey, ServiceState } from '../../domain/survey.js';
-import { type Answer, parseAnswer } from './answer.js';
+import { UnreadableAnswer } from '../../domain/unreadable.js';
+import { type Answer, hexDigest, parseAnswer, readable, theOne, wholeNumber } from './answer.js';
 import { askHost, type HostAdapters, hostOf } from './ask-host.js';
 import { engineQuestions } from './install.js';
 import { parseProfile } from './profile.js';
@@ -41,21 +42,34 @@ export async function surveyHost(
     ],
   });
   const times = { asked, answered: Date.now() };
+  return readSurvey(stdout, { spec, host, times });
+}
+
+export interface SurveyContext {
+  readonly spec: ClusterSpec;
+  readonly host: HostSpec;
+  readonly times: Times;
+}
+
+/** What an answer says. Throws ForgeError CommandFailed where it is cut off, contradicts itself, or says what is none of its words. */
+export function readSurvey(stdout: string, { spec, host, times }: SurveyContext): HostSurvey {
+  const { name } = host;
   const answer = parseAnswer(stdout);
   if (answer.first('end') === undefined) throw cutOff(name);
-  return {
+  const left = 'It only read; nothing was changed.';
+  return readable({ host: name, purpose: `survey of ${name}`, left }, () => ({
     host: name,
     exam: parseExam(answer, times),
     record: parseRecord(answer),
     unit: parseUnit(answer),
     nodes: host.nodes.map(({ port }) => parseNode(answer, host, port)),
     ...(spec.os.profile === 'off' ? {} : { os: parseProfile(answer) }),
-  };
+  }));
 }
 
 function parseUnit(answer: Answer): HostSurvey['unit'] {
-  const [sha256, uid = ''] = answer.first('unit') ?? [];
-  return sha256 === undefined ? null : { sha256, uid };
+  const [sha256, uid = ''] = answer.only('unit') ?? [];
+  return sha256 === undefined ? null : { sha256: hexDigest('unit', sha256), uid };
 }
 
 function cutOff(host: string): ForgeError {
@@ -67,21 +81,21 @@ function cutOff(host: string): ForgeError {
 }
 
 function parseExam(answer: Answer, times: Times): HostExam {
-  const text = (word: string) => answer.first(word)?.[0] ?? '';
-  const number = (word: string) => Number(text(word));
-  const [total = '0', available = '0'] = answer.first('memory') ?? [];
+  const text = (word: string) => answer.only(word)?.[0] ?? '';
+  const number = (word: string) => wholeNumber(word, answer.only(word)?.[0]);
+  const [total, available] = answer.only('memory') ?? [];
   return {
     hostname: text('hostname'),
     os: text('os'),
     arch: text('arch'),
     cpus: number('cpus'),
-    memoryBytes: Number(total),
-    memoryAvailableBytes: Number(available),
+    memoryBytes: wholeNumber('memory', total),
+    memoryAvailableBytes: wholeNumber('memory', available),
     diskFreeBytes: number('disk'),
     clockSkewMs: skew(number('clock'), times),
-    serverVersion: answer.first('server')?.[0] ?? null,
+    serverVersion: answer.only('server')?.[0] ?? null,
     installedPackage: parsePackage(answer),
-    rootProblem: answer.first('root')?.[0] ?? null,
+    rootProblem: answer.only('root')?.[0] ?? null,
     nofileLimit: number('nofile'),
     privileged: text('privileged') === 'yes',
     systemdVersion: /^\d+$/.test(text('systemd')) ? number('systemd') : null,
@@ -90,7 +104,7 @@ function parseExam(answer: Answer, times: Times): HostExam {
 }
 
 function parsePackage(answer: Answer): HostExam['installedPackage'] {
-  const [version, held] = answer.first('package') ?? [];
+  const [version, held] = answer.only('package') ?? [];
   return version === undefined ? null : { version, held: held === 'held' };
 }
 
@@ -104,7 +118,11 @@ function parseNode(answer: Answer, host: HostSpec, port: number): NodeSurvey {
   const paths = nodePaths(host, port);
   const ofNode = (word: string) =>
     answer.all(word).flatMap(([node, ...fields]) => (node === `${port}` ? [fields] : []));
-  const digestOf = (path: string) => ofNode('digest').find(([file]) => `${paths.home}/${file}` === path)?.[1] ?? null;
+  const only = (word: string) => theOne(word, ofNode(word));
+  const digestOf = (path: string) => {
+    const digests = ofNode('digest').filter(([file]) => `${paths.home}/${file}` === path);
+    return digests.length === 0 ? null : hexDigest('digest', theOne('digest', digests)?.[1]);
+  };
   const files: Record<NodeFileRole, string | null> = {
     config: digestOf(paths.config),
     acl: digestOf(paths.acl),
@@ -114,10 +132,10 @@ function parseNode(answer: Answer, host: HostSpec, port: number): NodeSurvey {
   return {
     port,
     files,
-    engine: ofNode('engine')[0]?.[0] ?? null,
-    service: parseGuard(ofNode('guarded')[0] ?? []) ?? parseService(ofNode('node')[0] ?? []),
-    method: parseMethod(ofNode('method')[0]?.[0]),
-    nofile: parseLimit(ofNode('allowed')[0]?.[0]),
+    engine: only('engine')?.[0] ?? null,
+    service: parseGuard(only('guarded') ?? []) ?? parseService(only('node') ?? []),
+    method: parseMethod(only('method')?.[0]),
+    nofile: parseLimit(only('allowed')?.[0]),
     data: ofNode('data').map(([file = '']) => file),
     portTakenBy: takers.length === 0 ? null : takers.join(', '),
   };
@@ -129,7 +147,7 @@ function parseMethod(word: string | undefined): NodeSurvey['method'] {
 
 function parseLimit(word: string | undefined): number | null {
   if (word === undefined) return null;
-  return word === 'unlimited' ? Number.MAX_SAFE_INTEGER : Number(word);
+  return word === 'unlimited' ? Number.MAX_SAFE_INTEGER : wholeNumber('allowed', word);
 }
 
 function parseGuard([reason = '', at = '', slots = '']: readonly string[]): ServiceState | null {
@@ -138,23 +156,25 @@ function parseGuard([reason = '', at = '', slots = '']: readonly string[]): Serv
 }
 
 function parseRange(word: string): SlotRange {
-  const [from = NaN, to = from] = word.split('-').map(Number);
-  return [from, to];
+  const [from, to = from] = word.split('-').map((slot) => wholeNumber('guarded', slot));
+  return [from ?? 0, to ?? 0];
 }
 
 /** `lost`: nobody saw its end (a reboot, or its supervisor was killed too); its time is then that of its start. */
-function parseService([state, pid, code, at = '']: readonly string[]): ServiceState {
+function parseService([state = 'nothing', pid, code, at = '']: readonly string[]): ServiceState {
   switch (state) {
     case 'running':
       // systemd is about to start it, or has just begun: there is no process yet.
-      return { state, pid: Number(pid) || 0 };
+      return { state, pid: pid === '-' ? 0 : wholeNumber('node', pid) };
     case 'exited':
-      return { state, exitCode: Number(code), at };
+      return { state, exitCode: code === '-' ? null : wholeNumber('node', code), at };
     case 'lost':
       return { state: 'exited', exitCode: null, at };
     case 'stopped':
       return { state };
+    case 'absent':
+      return { state };
     default:
-      return { state: 'absent' };
+      throw new UnreadableAnswer('node', state);
   }
 }

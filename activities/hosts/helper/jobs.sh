@@ -31,7 +31,8 @@ job_start() {
 job_status() {
   folder="$root/jobs/$1"
   say_job "$folder"
-  [ ! -f "$folder/output" ] || tail -n 20 "$folder/output" | while IFS= read -r logged; do say output "$logged"; done
+  # A job may be this program itself, whose lines have tabs between their fields.
+  [ ! -f "$folder/output" ] || tail -n 20 "$folder/output" | while IFS= read -r logged; do printf 'output\t%s\n' "$logged"; done
 }
 
 # say_job FOLDER: its state, and the generation and run that it was started for.
