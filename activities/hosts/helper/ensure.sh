@@ -19,12 +19,21 @@ ensure() {
   done <"$instructions"
 }
 
-# Only below the root, whoever asks, and nothing of the record's or of this program. A link would lead out of it.
+# Only below the root, whoever asks. A link on the way would lead out of it.
 want_inside() {
+  want_path "$1"
+  want_no_link "$1"
+}
+
+# Nothing of the record's or of this program.
+want_path() {
   case /$1/ in
     //* | */../* | */./*) refuse "$BAD_INSTRUCTIONS" "the path $1 is not below the root" ;;
     /record/* | /bin/*) refuse "$BAD_INSTRUCTIONS" "the path $1 is not for files of nodes" ;;
   esac
+}
+
+want_no_link() {
   way=$root left=$1/
   while [ -n "$left" ]; do
     way=$way/${left%%/*} left=${left#*/}
@@ -113,7 +122,9 @@ ensure_account() {
 
 # ensure_link PATH TARGET: a symbolic link that is switched in one go.
 ensure_link() {
-  want_inside "$1"
+  want_path "$1"
+  case $1 in */*) want_no_link "${1%/*}" ;; esac
+  [ -L "$root/$1" ] || [ ! -e "$root/$1" ] || refuse "$NOT_NOW" "$1 is there and is no link"
   link="$root/$1"
   found=$(readlink "$link") || found=''
   [ "$found" != "$2" ] || return 0
