@@ -7,7 +7,7 @@ set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
 # A registry that cannot be reached is found out within this time; a base image takes some seconds to load.
-PULL_DEADLINE=120
+PULL_DEADLINE=45
 RECIPE=lab/image
 BASE_RELEASE=bookworm
 BASE=debian:$BASE_RELEASE-slim

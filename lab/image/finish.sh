@@ -11,9 +11,6 @@ for unit in redis-server.service console-getty.service getty.target systemd-firs
   apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer e2scrub_reap.service fstrim.timer systemd-pstore.service netfilter-persistent.service; do
   mask "$unit"
 done
-# At boot only what is a host's own is set: everything beside its network in /proc/sys is the machine's on which the lab runs.
-mkdir -p /etc/systemd/system/systemd-sysctl.service.d
-printf '[Service]\nExecStart=\nExecStart=/lib/systemd/systemd-sysctl --prefix=/net\n' >/etc/systemd/system/systemd-sysctl.service.d/network-only.conf
 rm -f /etc/systemd/system/multi-user.target.wants/redis-server.service /etc/systemd/system/redis.service
 systemctl enable ssh.service
 systemctl set-default multi-user.target
@@ -23,7 +20,7 @@ rm -f /etc/ssh/ssh_host_*
 
 # The user for tests of sudo: no rights until a sudoers file gives them.
 useradd --create-home --shell /bin/bash --gid operator operator
-for home in /root /home/operator; do mkdir -p -m 700 "$home/.ssh"; done
+install -d -m 700 /root/.ssh /home/operator/.ssh
 chown operator:operator /home/operator/.ssh
 
 rm -rf /var/lib/apt/lists/* /var/cache/apt/*.bin /var/cache/apt/archives/*.deb /var/log/*.log /var/log/apt /usr/share/doc /usr/share/man /usr/share/locale /usr/share/info

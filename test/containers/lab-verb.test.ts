@@ -1,4 +1,4 @@
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
@@ -118,6 +118,31 @@ describe('redisforge lab with containers', () => {
     await until('no disk to be left', async () => (await orphanedDisks()).length === 0);
     expect(existsSync(join(cwd, '.lab'))).toBe(false);
     expect(await lab('down')).toMatchObject({ code: 0 });
+  });
+});
+
+describe('`lab up` that is killed', () => {
+  const dir = () => join(cwd, 'killed');
+  const containers = () => docker('ps', '--all', '--quiet', '--filter', `label=${labLabel(dir())}`);
+
+  it.each([
+    { when: 'the first container is there', has: async () => (await containers()) !== '' },
+    {
+      when: 'the network is there',
+      has: async () => (await docker('network', 'ls', '--quiet', '--filter', `label=${labLabel(dir())}`)) !== '',
+    },
+  ])('is gone on with by the next one when $when, and is taken away as a whole', async ({ has }) => {
+    const argv = ['lab', 'up', '--driver', 'container', '--hosts', '3', '--dir', dir()];
+    const child = spawn(process.execPath, ['--import', 'tsx', 'starters/cli.ts', ...argv], { stdio: 'ignore' });
+    const ended = once(child, 'exit');
+    await until('the moment to kill `lab up`', async () => (await has()) || child.exitCode !== null, 60_000);
+    child.kill('SIGKILL');
+    await ended;
+    expect(child.signalCode).toBe('SIGKILL');
+    expect(await lab('up', '--dir', dir())).toMatchObject({ code: 0, err: '' });
+    expect((await lab('status', '--dir', dir())).code).toBe(0);
+    expect((await lab('down', '--dir', dir())).code).toBe(0);
+    expect(await containers()).toBe('');
   });
 });
 
