@@ -25,6 +25,7 @@ export function examRefusals({ spec, survey }: ExamInput): Refusal[] {
     missingTools(exam),
     rootProblem(exam),
     versionProblem({ spec, exam }),
+    packageProblem({ spec, exam }),
     diskProblem({ spec, survey }),
     nofileProblem({ spec, exam }),
     clockProblem(exam),
@@ -90,6 +91,14 @@ export function versionProblem({ spec, exam }: { spec: ClusterSpec; exam: HostEx
   return {
     what: `has another server than ${wanted}: ${install.server} says "${exam.serverVersion}"`,
     next: `Install ${wanted} there, or put the version that is there into the spec (engine).`,
+  };
+}
+
+function packageProblem({ spec: { install }, exam }: { spec: ClusterSpec; exam: HostExam }): Problem | null {
+  if (install.method !== 'package' || exam.privileged) return null;
+  return {
+    what: `cannot install package ${install.name}: the SSH user is not root there`,
+    next: 'Log in as root, let the host helper be run by sudo (ssh.sudo: true), or take another install.method.',
   };
 }
 

@@ -24,7 +24,7 @@ esac
 missing_packages() {
   local command_and_package
   for command_and_package in redis-server:redis-server sshd:openssh-server ssh:openssh-client ssh-keygen:openssh-client \
-    flock:util-linux setsid:util-linux ps:procps sha256sum:coreutils; do
+    gpg:gpg flock:util-linux setsid:util-linux ps:procps sha256sum:coreutils; do
     PATH=$PATH:/usr/sbin:/sbin command -v "${command_and_package%%:*}" >/dev/null || echo "${command_and_package##*:}"
   done | sort -u
 }

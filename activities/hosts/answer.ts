@@ -97,6 +97,7 @@ const EFFECT_WORDS: Readonly<Record<string, string>> = {
   'link.created': 'linked',
   'link.switched': 'switched',
   'archive.received': 'received archive',
+  'package.installed': 'installed and held package',
   'engine.installed': 'installed engine',
   'job.started': 'started job',
   'job.cleaned': 'forgot job',

@@ -16,6 +16,7 @@ const PARTS = [
   'lease',
   'ensure',
   'engines',
+  'packages',
   'units',
   'systemd',
   'ports',

@@ -2,8 +2,8 @@ import { ForgeError } from '../../domain/errors.js';
 import type { Answer } from './answer.js';
 import { redacted } from './redact.js';
 
-/** The helper refused the engine, and left nothing of it. */
-const REFUSED = 30;
+/** The helper's exit codes for what it refused. */
+const REFUSED = { engine: 30, package: 31 } as const;
 /** A newer operation holds the host. */
 const FENCED = 10;
 
@@ -19,16 +19,23 @@ export interface EndedBuild {
 
 /** The failure that the end of an engine's installation stands for. */
 export function engineRefusal(build: EndedBuild): ForgeError {
-  const { purpose, host, exitCode, answer } = build;
-  const [reason = '', first = '', second = ''] = answer.first('refused') ?? [];
+  return build.exitCode === REFUSED.engine ? refusedEngine(build, reasonOf(build)) : endedOtherwise(build);
+}
+
+/** The failure that the end of a package's installation stands for. */
+export function packageRefusal(build: EndedBuild): ForgeError {
+  return build.exitCode === REFUSED.package ? refusedPackage(build, reasonOf(build)) : endedOtherwise(build);
+}
+
+function endedOtherwise({ purpose, host, exitCode, answer }: EndedBuild): ForgeError {
   if (exitCode === FENCED) {
+    const [generation = '?'] = answer.first('refused') ?? [];
     return new ForgeError('Fenced', {
-      what: `The ${purpose} came too late: host ${host} is at generation ${reason}.`,
+      what: `The ${purpose} came too late: host ${host} is at generation ${generation}.`,
       left: `Nothing was changed on ${host} by this.`,
       next: 'See which operation works on the cluster now: redisforge ops list.',
     });
   }
-  if (exitCode === REFUSED) return refusalOf(build, { reason, first, second });
   return new ForgeError('CommandFailed', {
     what: `The ${purpose} failed with exit code ${exitCode}: ${answer.lines.map(redacted).slice(-5).join(' | ') || '(it said nothing)'}`,
     left: 'Nothing half is in use.',
@@ -36,15 +43,21 @@ export function engineRefusal(build: EndedBuild): ForgeError {
   });
 }
 
+function reasonOf({ answer }: EndedBuild): Reason {
+  const [reason = '', first = '', second = '', third = ''] = answer.first('refused') ?? [];
+  return { reason, first, second, third };
+}
+
 interface Reason {
   readonly reason: string;
   readonly first: string;
   readonly second: string;
+  readonly third: string;
 }
 
 const LEFT = 'Nothing of it was left on the host, and no node was started.';
 
-function refusalOf({ purpose, host, from }: EndedBuild, { reason, first, second }: Reason): ForgeError {
+function refusedEngine({ purpose, host, from }: EndedBuild, { reason, first, second }: Reason): ForgeError {
   const refused = (what: string, next: string) =>
     new ForgeError('Refused', { what: `The ${purpose} was refused: ${what}.`, left: LEFT, next });
   switch (reason) {
@@ -92,4 +105,38 @@ export function otherDigest({ from, wanted, found }: { from: string; wanted: str
     left: LEFT,
     next: 'Find out which of the two is right; never just copy the digest of what came.',
   });
+}
+
+function refusedPackage({ purpose, host, from }: EndedBuild, { reason, first, second, third }: Reason): ForgeError {
+  const refused = (what: string, next: string) =>
+    new ForgeError('Refused', { what: `The ${purpose} was refused: ${what}.`, left: 'No node was started.', next });
+  switch (reason) {
+    case 'missing':
+      return refused(
+        `${from} has no ${first} ${second}; there ${third.trim() === '' ? 'is no version of it' : `are: ${third.trim()}`}`,
+        'Put one of these versions into install.version, or name the repository that has yours (install.repository).',
+      );
+    case 'key':
+      return refused(
+        `the key that came to the host has the sha256 ${second}, not ${first}`,
+        'Run the operation again.',
+      );
+    case 'version':
+      return refused(
+        `the spec wants "${first}", and the program of the package says "${second}"`,
+        'Put engine.version and install.version together: they have to speak of one version.',
+      );
+    case 'privilege':
+      return refused(
+        `the helper does not run as root on ${host}`,
+        'Log in as root, or let it be run by sudo (ssh.sudo: true).',
+      );
+    case 'program':
+      return refused(first, 'Say where the program of the package is (install.server), and look at what it lacks.');
+    default:
+      return refused(
+        `its package manager says: ${redacted(first || reason)}`,
+        'Put that right on the host (a wrong key or signature: install.repository), then run the operation again.',
+      );
+  }
 }

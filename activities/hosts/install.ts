@@ -37,5 +37,7 @@ export function installEngine(adapters: HostAdapters, step: HostStep): Promise<S
 
 /** What the survey of a host is asked about the engine. */
 export function engineQuestions(spec: ClusterSpec, host: HostSpec): string[] {
-  return [`server=${examinedServer(spec, host)}`, ...installTools(spec.install).map((tool) => `tool=${tool}`)];
+  const { install } = spec;
+  const packaged = install.method === 'package' ? [`package=${install.manager}:${install.name}`] : [];
+  return [`server=${examinedServer(spec, host)}`, ...packaged, ...installTools(install).map((tool) => `tool=${tool}`)];
 }

@@ -4,7 +4,7 @@ import { UnreadableAnswer } from '../../domain/unreadable.js';
 import { visibleLine } from '../../domain/visible.js';
 import type { CommandResult } from '../ssh/run-command.js';
 import { type Answer, parseAnswer } from './answer.js';
-import { engineRefusal } from './install-refusals.js';
+import { engineRefusal, packageRefusal } from './install-refusals.js';
 import { parseLease } from './record.js';
 import { redacted } from './redact.js';
 
@@ -21,6 +21,7 @@ const CODE = {
   badInstructions: 18,
   guarded: 19,
   badEngine: 30,
+  badPackage: 31,
   /** The shell's own: there is no such program. */
   noHelper: 127,
 } as const;
@@ -77,6 +78,8 @@ export function failureOf(refused: Refused): ForgeError {
       });
     case CODE.guarded:
       return guarded(refused, answer);
+    case CODE.badPackage:
+      return packageRefusal({ purpose, host, from: 'the repository of the spec', exitCode: result.exitCode, answer });
     case CODE.badEngine:
       return engineRefusal({ purpose, host, from: 'of the spec', exitCode: result.exitCode, answer });
     case CODE.noHelper:

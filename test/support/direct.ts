@@ -44,6 +44,8 @@ export function direct(activities: ForgeActivities, spec: ClusterSpec): Direct {
         return (await activities.prepareHost({ spec, host: step.host, token })).effects;
       case 'applyProfile':
         return (await activities.applyProfile({ spec, host: step.host, settings: step.settings, token })).effects;
+      case 'installEngine':
+        return (await activities.installEngine({ spec, host: step.host, token })).effects;
       case 'placeNode':
         return (await activities.placeNode({ spec, host: step.host, port: portOf(step.node), token })).effects;
       case 'startNode': {

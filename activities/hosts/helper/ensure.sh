@@ -120,10 +120,12 @@ ensure_account() {
   effect account.created "$1"
 }
 
-# ensure_link PATH TARGET: a symbolic link that is switched in one go.
+# ensure_link nodes/PORT/current ../../engines/NAME: the one symbolic link that there is of ours, switched in one go.
 ensure_link() {
   want_path "$1"
-  case $1 in */*) want_no_link "${1%/*}" ;; esac
+  case $1 in nodes/*/current) want_no_link "${1%/*}" ;; *) refuse "$BAD_INSTRUCTIONS" "$1 is no link of a node" ;; esac
+  case ${2#../../engines/} in '' | .* | *[!A-Za-z0-9._-]*) refuse "$BAD_INSTRUCTIONS" "$2 is no engine" ;; esac
+  [ "$2" != "${2#../../engines/}" ] || refuse "$BAD_INSTRUCTIONS" "$2 is no engine"
   [ -L "$root/$1" ] || [ ! -e "$root/$1" ] || refuse "$NOT_NOW" "$1 is there and is no link"
   link="$root/$1"
   found=$(readlink "$link") || found=''

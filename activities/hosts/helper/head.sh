@@ -29,6 +29,7 @@ NOT_NOW=17
 BAD_INSTRUCTIONS=18
 GUARDED=19
 BAD_ENGINE=30
+BAD_PACKAGE=31
 
 # How large the list of refusals may grow before its older half goes.
 MOST_REFUSAL_BYTES=65536
@@ -48,7 +49,8 @@ usage: redisforge-host [--root DIR] [TOKEN] VERB ...
 
 Looking
   show                         the record of this host and its nodes
-  survey server=PROGRAM address=IP nofile=N unit=NAME [profile=off|report|apply] [tool=NAME ...] [PORT ...]
+  survey server=PROGRAM address=IP nofile=N unit=NAME [profile=off|report|apply] [tool=NAME ...]
+         [package=MANAGER:NAME] [PORT ...]
                                the same, with an exam of the machine before it, its settings where they are wanted, and of the tools
                                that it lacks (`curl|wget`: one of them is enough)
   node status PORT             absent, running PID, stopped, or exited CODE TIME
@@ -69,7 +71,7 @@ Changing
 * ensure                       folders and files from instructions on stdin, one a line, ended by a line `end`:
                                  folder MODE PATH
                                  file MODE SHA256 PATH BASE64         (PATH is below the root)
-                                 link PATH TARGET
+                                 link nodes/PORT/current ../../engines/NAME
                                  account NAME                         (a system account for nodes to run as)
                                  unit SHA256 NAME BASE64              (systemd; NAME is redisforge-CLUSTER@.service)
                                MODE is as for chmod, or MODE:OWNER:ACCOUNT, which takes that account's group
@@ -86,6 +88,10 @@ Changing
 * engine build NAME SHA256 PROGRAM VERSION_WORDS [URL]
                                unpack that archive (fetched from URL, where there is one) to engines/NAME; refused, with nothing left,
                                where its digest is another, it leads out of its folder, or its PROGRAM does not say VERSION_WORDS
+* package repository apt|dnf ID KEY_SHA256 URL [SUITE COMPONENT ...]
+                               a repository of the host's package manager; stdin is the key that has to have signed it
+* package install apt|dnf NAME VERSION PROGRAM VERSION_WORDS [ID]
+                               install exactly this version and hold it; its own service is not started. PROGRAM has to say VERSION_WORDS
 * job start NAME -- COMMAND [ARGUMENT ...]
                                run it detached, once in an operation: a job of it that runs or has ended is not started again
 * job stop NAME WAIT_MS        SIGTERM, then wait
@@ -100,6 +106,6 @@ Exit codes
   12 the host belongs to another cluster   13 the lock was busy for too long   14 the node ended while starting
   15 a port is taken   16 not within the time given   17 not in this state   18 the instructions were damaged on the way
   19 the node may not start by itself: its data is not there
-  30 the engine was refused
+  30 the engine was refused   31 the package was refused
 HELP
 }

@@ -31,8 +31,23 @@ job_start() {
 job_status() {
   folder="$root/jobs/$1"
   say_job "$folder"
-  # A job may be this program itself, whose lines have tabs between their fields.
-  [ ! -f "$folder/output" ] || tail -n 20 "$folder/output" | while IFS= read -r logged; do printf 'output\t%s\n' "$logged"; done
+  [ ! -f "$folder/output" ] || tail -n 20 "$folder/output" | while IFS= read -r logged; do say_logged "$logged"; done
+}
+
+# say_logged LINE: a line of a job's output. Where the job is this program, the line has fields of its own: each stays one.
+say_logged() {
+  rest=$1
+  set -- output
+  while :; do
+    case $rest in
+      *"$TAB"*)
+        set -- "$@" "${rest%%"$TAB"*}"
+        rest=${rest#*"$TAB"}
+        ;;
+      *) break ;;
+    esac
+  done
+  say "$@" "$rest"
 }
 
 # say_job FOLDER: its state, and the generation and run that it was started for.

@@ -1,5 +1,5 @@
 survey() {
-  server='' address='' nofile=0 profile=off unit_file='' tools=''
+  server='' address='' nofile=0 profile=off unit_file='' tools='' packaged=''
   while [ $# -gt 0 ]; do
     case $1 in
       server=*) server=${1#*=} ;;
@@ -7,6 +7,7 @@ survey() {
       nofile=*) nofile=${1#*=} ;;
       profile=*) profile=${1#*=} ;;
       unit=*) unit_file=${1#*=} ;;
+      package=*) packaged=${1#*=} ;;
       tool=*) tools="$tools ${1#*=}" ;;
       *) break ;;
     esac
@@ -46,6 +47,7 @@ say_exam() {
   [ "$limit" != unlimited ] || limit=1048576
   [ "$nofile" -le "$limit" ] || ! (ulimit -n "$nofile") 2>/dev/null || limit=$nofile
   say nofile "$limit"
+  [ -z "$packaged" ] || say_package "${packaged%%:*}" "${packaged#*:}"
   for tool in $TOOLS $tools; do say_missing "$tool"; done
   [ -z "$server" ] || ! version=$("$server" --version 2>/dev/null) || say server "$version"
 }

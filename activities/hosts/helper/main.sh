@@ -39,6 +39,17 @@ engine() {
   esac
 }
 
+package() {
+  verb=$1
+  shift
+  case $verb:$# in
+    repository:[0-3]) usage 'package repository takes at least a manager, an ID, a digest and an address' ;;
+    repository:*) package_repository "$@" ;;
+    install:[56]) package_install "$@" ;;
+    *) usage "there is no verb package $verb with $# words" ;;
+  esac
+}
+
 job() {
   verb=$1
   shift
@@ -120,6 +131,7 @@ main() {
     profile:[1-9]*) profile "$@" ;;
     node:[1-9]*) node "$@" ;;
     engine:[1-9]*) engine "$@" ;;
+    package:[1-9]*) package "$@" ;;
     job:[1-9]*) job "$@" ;;
     host:2)
       [ "$1" = release ] || usage "there is no verb host $1"

@@ -1,4 +1,4 @@
-import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { readdir, readFile, readlink, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { until } from '../../support/until.js';
@@ -65,6 +65,35 @@ describe('ensure', () => {
   it('stays below the root', async () => {
     for (const path of ['../outside', '/etc/outside', 'a/../../outside', './a']) {
       expect((await host.act(['ensure'], `${fileLine(path, 'x')}end\n`)).code).toBe(BAD_INSTRUCTIONS);
+    }
+  });
+});
+
+describe('a link', () => {
+  const link = (path: string, target: string) =>
+    host.act(['ensure'], `folder 700 nodes/7001\nlink ${path} ${target}\nend\n`);
+
+  it('leads a node to its engine, is switched in one go, and is left where it is right', async () => {
+    expect((await link('nodes/7001/current', '../../engines/one')).lines.at(-1)).toBe(
+      'effect\tlink.created\tnodes/7001/current to one',
+    );
+    expect((await link('nodes/7001/current', '../../engines/two')).lines).toEqual([
+      'effect\tlink.switched\tnodes/7001/current from one to two',
+    ]);
+    expect((await link('nodes/7001/current', '../../engines/two')).lines).toEqual([]);
+    expect(await readlink(join(host.root, 'nodes/7001/current'))).toBe('../../engines/two');
+  });
+
+  it('leads nowhere else, and stands nowhere else', async () => {
+    for (const [path, target] of [
+      ['nodes/7001/data', '../../engines/one'],
+      ['bin/current', '../../engines/one'],
+      ['nodes/../../current', '../../engines/one'],
+      ['nodes/7001/current', '/etc'],
+      ['nodes/7001/current', '../../engines/../../../etc'],
+      ['nodes/7001/current', 'one'],
+    ] as const) {
+      expect((await link(path, target)).code, `${path} ${target}`).toBe(BAD_INSTRUCTIONS);
     }
   });
 });
