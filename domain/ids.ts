@@ -11,6 +11,11 @@ export function queueWorkflowId(cluster: string): string {
   return `cluster/${cluster}/queue`;
 }
 
+/** A workflow of `doctor` that only measures; each has a name of its own. */
+export function probeWorkflowId(name: string): string {
+  return `doctor/probe/${name}`;
+}
+
 /** Keyword search attributes; a server has to know them before an operation can be started. */
 export const SEARCH_ATTRIBUTES = {
   cluster: 'RedisForgeCluster',

@@ -80,6 +80,17 @@ function orderGivenHost({ ssh }: HostAdapters, order: HostOrder): Promise<Comman
   });
 }
 
+export interface HandOrder extends HostRequest {
+  /** Who, for the journal. */
+  readonly by: string;
+}
+
+/** Has the host do something for a person, as by hand: refused while an operation holds it. The helper goes along, as with askHost. */
+export async function orderByHand(adapters: HostAdapters, { by, ...request }: HandOrder): Promise<Answer> {
+  const { stdout } = await askHost(adapters, { ...request, words: ['--by-hand', by, ...request.words] });
+  return parseAnswer(stdout);
+}
+
 /** Brings this version's helper to the host and runs it, in one round trip. */
 export async function bootstrapHost({ ssh, helper }: HostAdapters, request: HostRequest): Promise<Answer> {
   const { root } = hostOf(request.spec, request.host);

@@ -24,6 +24,7 @@ const PARTS = [
   'guard',
   'nodes',
   'jobs',
+  'sweep',
   'looking',
   'main',
 ] as const;

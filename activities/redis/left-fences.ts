@@ -1,5 +1,6 @@
 import type { SecretResolver } from '../../config/secrets.js';
-import { fenceUsersUpTo } from '../../domain/fence.js';
+import { fenceUsersOf, fenceUsersUpTo } from '../../domain/fence.js';
+import type { FencesOnNode } from '../../domain/leftovers.js';
 import { declaredNodes } from '../../domain/nodes.js';
 import type { ClusterSpec } from '../../domain/spec.js';
 import type { NodeConnection } from './connection.js';
@@ -10,6 +11,16 @@ export interface FencesRequest {
   readonly secrets: SecretResolver;
   /** The newest generation that is over. */
   readonly upTo: number;
+}
+
+/** The fence users on each node of the spec. Only reads. @throws ForgeError SecretUnavailable */
+export async function readFences({ spec, secrets }: Omit<FencesRequest, 'upTo'>): Promise<FencesOnNode[]> {
+  await secrets(spec.secrets.operator.current);
+  const reading = declaredNodes(spec).map(async ({ name: node }): Promise<FencesOnNode> => {
+    const users = await asOperator({ spec, node, secrets }, usersOf).catch(() => null);
+    return [node, users === null ? null : fenceUsersOf(users)];
+  });
+  return Promise.all(reading);
 }
 
 /**

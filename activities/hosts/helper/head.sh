@@ -58,6 +58,7 @@ Looking
   node guard PORT              whether it may start by itself; it may not where it was a member and its data is not there
   job status NAME              its state and the end of its output
   journal [LINES]              what was changed here: time, generation, step, attempt, effect, detail
+  leftovers                    the record, jobs, files that were being written, node folders, and how large the journal is
   refusals [LINES]             who came too late: time, generation, step, attempt, why
   help                         this text
 
@@ -95,6 +96,8 @@ Changing
 * job start NAME -- COMMAND [ARGUMENT ...]
                                run it detached, once in an operation: a job of it that runs or has ended is not started again
 * job stop NAME WAIT_MS        SIGTERM, then wait
+* sweep SECONDS                where no operation holds the host: end jobs that operations left and forget them, take away files that were being
+                               written and are older than this; a person's jobs stay
 * job clean NAME               forget an ended job and its output
   newer SHA256 VERB ...        run VERB by the helper that comes on stdin, where it has this digest
 

@@ -125,6 +125,8 @@ main() {
     journal:1) journal "$1" ;;
     refusals:0) refusals 1000 ;;
     refusals:1) refusals "$1" ;;
+    leftovers:0) leftovers ;;
+    sweep:1) sweep "$1" ;;
     lease:[1-9]*) lease "$@" ;;
     identities:[1-9]*) identities "$@" ;;
     ensure:0) ensure ;;
