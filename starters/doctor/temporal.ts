@@ -28,7 +28,7 @@ export interface TemporalLook {
 const SHORT_RETENTION_DAYS = 14;
 /** A well-set server takes 10 to 25 ms, one with default settings some 100 (docs/temporal.md). */
 const SLOW_STEP_MS = 60;
-const PROBE_STEPS = 10;
+const PROBE = { before: 25, steps: 10 };
 const PROBE_TIMEOUT_MS = 30_000;
 
 /** Looks at the Temporal server, and asks it about the runs behind leases. Only reads, but for a workflow that measures. */
@@ -106,13 +106,12 @@ async function workerFindings(link: TemporalLink): Promise<Finding[]> {
 }
 
 async function measure({ client }: TemporalLink): Promise<{ msPerStep: number | null; findings: Finding[] }> {
-  const steps = PROBE_STEPS;
   try {
     const probe = await client.workflow.execute<typeof latencyProbeWorkflow>('latencyProbeWorkflow', {
       workflowId: probeWorkflowId(randomUUID()),
       taskQueue: TASK_QUEUE,
       workflowExecutionTimeout: PROBE_TIMEOUT_MS,
-      args: [{ steps }],
+      args: [PROBE],
     });
     const msPerStep = Math.round(probe.msPerStep * 10) / 10;
     return { msPerStep, findings: msPerStep > SLOW_STEP_MS ? [slow(msPerStep)] : [] };
@@ -122,7 +121,7 @@ async function measure({ client }: TemporalLink): Promise<{ msPerStep: number | 
       msPerStep: null,
       findings: [
         problem(
-          `The worker did not bring ${steps} steps that do nothing to their end within ${PROBE_TIMEOUT_MS / 1000} s: ${reason}.`,
+          `The worker did not bring ${PROBE.before + PROBE.steps} steps that do nothing to their end within ${PROBE_TIMEOUT_MS / 1000} s: ${reason}.`,
           'See its log; a worker of an older version does not know the probe.',
         ),
       ],

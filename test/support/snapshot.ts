@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join, relative } from 'node:path';
-import { withNode } from '../../activities/redis/connection.js';
+import { type NodeConnection, withNode } from '../../activities/redis/connection.js';
 import { createSecretResolver } from '../../config/secrets.js';
 import { type DeclaredNode, declaredNodes } from '../../domain/nodes.js';
 import type { Stage } from './e2e.js';
@@ -48,10 +48,18 @@ async function filesBelow(root: string): Promise<Record<string, string>> {
   return Object.fromEntries(await Promise.all(states));
 }
 
-async function nodeState({ spec }: Stage, node: DeclaredNode): Promise<Record<string, string>> {
+/** Works on a node as the user who may do everything. */
+export async function asAdminOf<T>(
+  { spec }: Stage,
+  node: DeclaredNode,
+  work: (connection: NodeConnection) => Promise<T>,
+): Promise<T> {
   const password = await createSecretResolver({ env: process.env, machine: 'the test' })(spec.secrets.admin.current);
-  const target = { ...node, credentials: { user: 'admin', password }, timeoutMs: 5000 };
-  const text = await withNode(target, async (connection) => {
+  return withNode({ ...node, credentials: { user: 'admin', password }, timeoutMs: 5000 }, work);
+}
+
+async function nodeState(stage: Stage, node: DeclaredNode): Promise<Record<string, string>> {
+  const text = await asAdminOf(stage, node, async (connection) => {
     const config = await connection.ask('CONFIG', 'GET', '*');
     const users = await connection.ask('ACL', 'LIST');
     const cluster = String(await connection.ask('CLUSTER', 'NODES'));

@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, rm, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { until } from '../../support/until.js';
@@ -110,5 +110,43 @@ describe('a job of a person', () => {
     await host.run([...token({ generation: 2 }), 'lease', 'release']);
     expect(lives(pid)).toBe(true);
     expect((await host.run(['--by-hand', 'anna', 'job', 'stop', 'hers', '5000'])).code).toBe(0);
+  });
+});
+
+describe('sweep', () => {
+  const sweep = () => host.run(['--by-hand', 'anna', 'sweep', '3600']);
+
+  it('is refused while an operation holds the host', async () => {
+    expect((await sweep()).code).toBe(11);
+  });
+
+  it('ends and forgets what operations left, and removes what was never finished; a person keeps the job', async () => {
+    await host.act(['lease', 'release']);
+    await host.run(['--by-hand', 'anna', 'job', 'start', 'hers', '--', ...SLEEP]);
+    // As a helper of before left it, which knew of no owner.
+    await host.run(['--by-hand', 'anna', 'job', 'start', 'left', '--', ...SLEEP]);
+    await rm(join(host.root, 'jobs/left/owner'));
+    const old = join(host.root, 'record/lease.new');
+    await writeFile(old, 'half');
+    await utimes(old, 1, 1);
+    await writeFile(join(host.root, 'bin/.incoming.x'), 'just now');
+    const { lines } = await host.run(['leftovers']);
+    expect(lines.filter((line) => /^(job|unfinished)/.test(line)).map((line) => line.split('\t')[1])).toEqual([
+      'hers',
+      'left',
+      'bin/.incoming.x',
+      'record/lease.new',
+    ]);
+    const { code, lines: swept } = await sweep();
+    expect(code).toBe(0);
+    expect(swept.map((line) => line.split('\t').slice(1, 3).join(' ').split(' pid')[0])).toEqual([
+      'job.ended left',
+      'job.cleaned left',
+      'unfinished.removed record/lease.new',
+    ]);
+    expect((await status('hers')).state).toBe('running');
+    expect((await status('left')).state).toBe('absent');
+    expect((await sweep()).lines).toEqual([]);
+    await host.run(['--by-hand', 'anna', 'job', 'stop', 'hers', '5000']);
   });
 });
