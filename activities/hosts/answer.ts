@@ -106,6 +106,5 @@ const EFFECT_WORDS: Readonly<Record<string, string>> = {
   'node.removed': 'removed node',
   'job.ended': 'ended job',
   'job.killed': 'killed job',
-  'job.cleaned': 'forgot job',
   'unfinished.removed': 'removed the unfinished file',
 };

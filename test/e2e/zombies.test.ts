@@ -28,7 +28,12 @@ const EXEMPT: Readonly<Record<string, string>> = {
   ...Object.fromEntries(['readLog', 'readJournal'].map((name) => [name, 'only reads'])),
   smokeTest: 'works on keys of its own with a random name: test/activities/redis/smoke.test.ts',
   examinePorts: 'its listeners end by themselves and change nothing',
-  applyProfile: 'in the same verb and lock as every other one of the helper; the lab has no profile to apply',
+  ...Object.fromEntries(
+    ['applyProfile', 'installEngine'].map((name) => [
+      name,
+      'this lab has no such step; its verbs of the helper are in test/activities/hosts/helper-lease.test.ts',
+    ]),
+  ),
 };
 
 const temporalAddress = inject('temporalAddress');

@@ -23,7 +23,7 @@ read_now() {
 # each_unfinished FUNCTION: calls it for each file that is put beside its place until it is whole.
 each_unfinished() {
   for unfinished in "$root"/bin/.incoming.* "$record"/*.new "$record"/attempts/*.new "$record/instructions" "$root"/nodes/*/*.new \
-    "$root"/nodes/*/run/*.new "$root"/jobs/*/*.new; do
+    "$root"/nodes/*/run/*.new "$root"/jobs/*/*.new "$root"/engines/.incoming.* "$root"/engines/.*.part; do
     [ ! -f "$unfinished" ] || "$1" "$unfinished" $((seconds_now - $(stat -c %Y "$unfinished")))
   done
 }

@@ -225,6 +225,50 @@ describe('a token', () => {
   });
 });
 
+describe('every verb that changes the host', () => {
+  /** By its first words in the list of verbs: how it is asked. */
+  const ASKED: Readonly<Record<string, readonly string[]>> = {
+    'lease confirm': ['lease', 'confirm'],
+    'lease release': ['lease', 'release'],
+    identities: ['identities', `7001=${'a'.repeat(40)}`],
+    ensure: ['ensure'],
+    profile: ['profile', 'vm.swappiness=1'],
+    'node start': ['node', 'start', '7001', '127.0.0.1', '1000', '1000'],
+    'node stop': ['node', 'stop', '7001', '1000'],
+    'node remove': ['node', 'remove', '7001', 'delete'],
+    'host release': ['host', 'release', 'delete'],
+    'engine receive': ['engine', 'receive', 'e', 'a'.repeat(64)],
+    'engine build': ['engine', 'build', 'e', 'a'.repeat(64), 'bin/redis-server', 'v=7.0'],
+    'job start': ['job', 'start', 'j', '--', 'true'],
+    'job stop': ['job', 'stop', 'j', '1000'],
+    'job clean': ['job', 'clean', 'j'],
+    sweep: ['sweep', '1'],
+  };
+
+  it('refuses the token of an operation before, and of an attempt before, with nothing changed', async () => {
+    const { lines } = await host.run(['help']);
+    const verbs = lines
+      // Only a person may do that; a token is bad usage there.
+      .filter((line) => line.startsWith('* ') && !line.includes('the same by hand'))
+      .map((line) => /^\* ([a-z]+( [a-z-]+)?)/.exec(line)?.[1] ?? '');
+    expect(verbs.length).toBeGreaterThan(14);
+    await host.run(claim({ generation: '5' }));
+    await host.run([...token({ generation: 5, attempt: 2 }), 'lease', 'confirm']);
+    const before = await host.journal();
+    for (const verb of verbs) {
+      const words = ASKED[verb];
+      if (words === undefined) throw new Error(`how is ${verb} asked?`);
+      for (const late of [{ generation: 4 }, { generation: 5, attempt: 1 }]) {
+        expect({ verb, ...(await host.run([...token(late), ...words], 'end\n')) }).toMatchObject({
+          verb,
+          code: FENCED,
+        });
+      }
+    }
+    expect(await host.journal()).toEqual(before);
+  });
+});
+
 describe('a person', () => {
   it('may act while no operation holds the host, or by force, and is in the journal', async () => {
     await host.run(claim());
