@@ -26,6 +26,7 @@ export interface CliIo {
 export type Verb = (program: Command, io: CliIo) => void;
 
 export function processIo(): CliIo {
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', forgiveLostReader);
   return {
     env: process.env,
     cwd: process.cwd(),
@@ -50,6 +51,11 @@ export function processIo(): CliIo {
       }
     },
   };
+}
+
+/** Whoever read has gone (`| head`, a closed terminal): the work and its exit code stay what they are. */
+function forgiveLostReader(error: Error): void {
+  if (!('code' in error) || error.code !== 'EPIPE') throw error;
 }
 
 /** Wraps a verb's body: its result becomes the exit code, a refusal or failure is said to the person. */
