@@ -51,11 +51,11 @@ function slotMover(server: ServerIdentity): Capabilities['slotMover'] {
 }
 
 function isFrom({ version }: ServerIdentity, major: number, minor: number): boolean {
-  const [ownMajor = 0, ownMinor = 0] = version.split('.').map(Number);
+  const [ownMajor = 0, ownMinor = 0] = version.split('.').map((part) => Number.parseInt(part, 10) || 0);
   return ownMajor > major || (ownMajor === major && ownMinor >= minor);
 }
 
-const SAID = /^(Redis|Valkey) server v=(\S+)/;
+const SAID = /^(Redis|Valkey) server v=(\d[0-9A-Za-z.+~_-]{0,63})(?=\s|$)/;
 
 /** What a server program's `--version` says; `null` where it is another program's. */
 export function identityFromWords(words: string): ServerIdentity | null {

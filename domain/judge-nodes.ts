@@ -64,7 +64,12 @@ function silentCode(node: SilentNode, known: ViewEntry | undefined): { code: Fin
         next: 'See whether its process is stopped or stuck, or a firewall drops packets.',
       };
     case 'connection-refused':
-      return { code: deadCode(known), next: 'See its log for why it ended, and start it again.' };
+      return {
+        code: deadCode(known),
+        next: node.declared
+          ? `See its log for why it ended (redisforge logs ${node.name}), and start it with \`redisforge apply\`.`
+          : 'See its log for why it ended, and start it again.',
+      };
     case 'unreachable':
       return {
         code: deadCode(known),

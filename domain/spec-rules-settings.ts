@@ -8,16 +8,20 @@ export function settingProblems(spec: ClusterSpec): RuleProblem[] {
 
 /** Majors and minors that the product is built for. */
 const ENGINES: Readonly<
-  Record<EngineSpec['kind'], { readonly from: number; readonly below: number; readonly said: string }>
+  Record<
+    EngineSpec['kind'],
+    { readonly from: readonly [major: number, minor: number]; readonly below: number; readonly said: string }
+  >
 > = {
-  redis: { from: 6.2, below: 9, said: 'Redis 6.2 to 8.x' },
-  valkey: { from: 7.2, below: 10, said: 'Valkey 7.2 to 9.x' },
+  redis: { from: [6, 2], below: 9, said: 'Redis 6.2 to 8.x' },
+  valkey: { from: [7, 2], below: 10, said: 'Valkey 7.2 to 9.x' },
 };
 
 function engineProblems({ kind, version }: EngineSpec): RuleProblem[] {
   const { from, below, said } = ENGINES[kind];
-  const release = Number(version.split('.').slice(0, 2).join('.'));
-  if (release >= from && release < below) return [];
+  const [major = 0, minor = 0] = version.split('.').map(Number);
+  const isLate = major > from[0] || (major === from[0] && minor >= from[1]);
+  if (isLate && major < below) return [];
   return [
     { path: ['engine', 'version'], reason: `is ${version}`, right: `a version of ${said}`, with: [['engine', 'kind']] },
   ];

@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { EXIT } from './exit.js';
 import { processIo, type Verb } from './io.js';
+import { productVersion } from './version.js';
 import { applyVerb } from './verbs/apply.js';
 import { checkVerb } from './verbs/check.js';
 import { connectVerb } from './verbs/connect.js';
@@ -43,6 +44,7 @@ function buildProgram(): Command {
   const io = processIo();
   const program = new Command('redisforge')
     .description('Durable operations for self-hosted Redis on plain Linux hosts.')
+    .version(productVersion(), '--version', 'print the version of RedisForge')
     .showHelpAfterError('(run with --help for the options)')
     .exitOverride((error) => {
       process.exit(error.exitCode === 0 ? EXIT.done : EXIT.usage);

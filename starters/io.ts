@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import pc from 'picocolors';
 import { ForgeError } from '../domain/errors.js';
 import { type ExitCode, exitCodeOf } from './exit.js';
+import { forTerminal } from './terminal.js';
 
 /** The terminal as the verbs see it; the only place that knows stdout, stderr and the environment. */
 export interface CliIo {
@@ -30,8 +31,8 @@ export function processIo(): CliIo {
   return {
     env: process.env,
     cwd: process.cwd(),
-    out: (line) => process.stdout.write(`${line}\n`),
-    err: (line) => process.stderr.write(`${line}\n`),
+    out: (line) => process.stdout.write(`${forTerminal(line)}\n`),
+    err: (line) => process.stderr.write(`${forTerminal(line)}\n`),
     colors: pc.createColors(pc.isColorSupported && process.stdout.isTTY),
     interactive: process.stdin.isTTY && process.stderr.isTTY,
     redraw: process.stderr.isTTY,
@@ -42,7 +43,7 @@ export function processIo(): CliIo {
       const leaving = new AbortController();
       terminal.once('close', () => leaving.abort());
       try {
-        return /^y(es)?$/i.test((await terminal.question(`${question} [y/N] `, leaving)).trim());
+        return /^y(es)?$/i.test((await terminal.question(forTerminal(`${question} [y/N] `), leaving)).trim());
       } catch (error) {
         if (!leaving.signal.aborted) throw error;
         return false;

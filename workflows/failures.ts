@@ -26,6 +26,19 @@ export function namedFailure(error: unknown): NamedFailure | undefined {
   return undefined;
 }
 
+/** Several failures as one that says them all, of the type of the first. A bug among them is not covered up. */
+export function together(failures: readonly unknown[]): unknown {
+  const [first] = failures;
+  const named = failures.map(namedFailure).filter((one) => one !== undefined);
+  const [one] = named;
+  if (one === undefined || named.length < failures.length) {
+    return failures.find((error) => namedFailure(error) === undefined) ?? first;
+  }
+  if (named.length === 1) return first;
+  const all = (part: keyof FailureText) => [...new Set(named.map(({ text }) => text[part]))].filter(Boolean).join(' ');
+  return failure(one.type, { what: all('what'), left: all('left'), next: all('next') });
+}
+
 /** A failure in the runbook's own words. */
 export function failure(type: FailureType, text: FailureText): ApplicationFailure {
   return ApplicationFailure.nonRetryable(text.what, type, text);

@@ -1,6 +1,8 @@
+import { together } from './failures.js';
+
 /**
  * Does `work` for every item, `width` at a time. All that were begun come to their end, so that one bad host neither hides nor tears the others;
- * then the first failure is thrown. After a failure no new item is begun.
+ * then the failure is thrown, or all of them as one. After a failure no new item is begun.
  */
 export async function inParallel<T>(
   items: readonly T[],
@@ -19,5 +21,5 @@ export async function inParallel<T>(
     }
   };
   await Promise.all(Array.from({ length: Math.min(width, items.length) }, lane));
-  if (failures.length > 0) throw failures[0];
+  if (failures.length > 0) throw together(failures);
 }

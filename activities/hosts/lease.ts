@@ -1,3 +1,4 @@
+import { oneLine } from '../../domain/visible.js';
 import type { HostStep, LeaseRequest, StepResult } from '../../domain/steps.js';
 import type { ClusterSpec } from '../../domain/spec.js';
 import type { HostRecord, StepToken } from '../../domain/survey.js';
@@ -49,11 +50,6 @@ export async function confirmToken(
     orderHost(adapters, { spec, host, token, purpose: `${token.step} by Redis`, words: ['lease', 'confirm'] }),
   );
   for (const outcome of await Promise.allSettled(asked)) if (outcome.status === 'rejected') throw outcome.reason;
-}
-
-/** The record has a field a line: a name that a person gave must not break it. */
-function oneLine(value: string): string {
-  return value.replace(/\p{Cc}+/gu, ' ').trim();
 }
 
 /** Gives the host free for the next operation. Where there is no lease, or no helper any more, there is nothing to do. Throws ForgeError Fenced where a newer operation holds it. */

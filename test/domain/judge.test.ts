@@ -395,6 +395,15 @@ function findingsOf({
   return judge({ observation, expectation, cluster: 'orders' }).findings;
 }
 
+it('names the command that starts a declared node again', () => {
+  const { findings } = judge({
+    observation: withSilent(sound, 1, 'connection-refused'),
+    expectation: EXPECTATION,
+    cluster: 'orders',
+  });
+  expect(findings.find(({ code }) => code === 'DeadMaster')?.next).toContain('`redisforge apply`');
+});
+
 describe('judge', () => {
   it('finds nothing in a sound cluster, declared or not', () => {
     for (const expectation of [EXPECTATION, null]) {

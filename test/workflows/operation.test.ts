@@ -202,6 +202,28 @@ describe('an operation', () => {
     expect(calls.filter((call) => call === 'release')).toHaveLength(6);
   });
 
+  it('names every host that failed, not only the first', async () => {
+    const report = await reportOf(
+      world({
+        steps: starts(...HOSTS),
+        script: {
+          startNode: async ({ host }) => {
+            const text = { what: `${host} will not start.`, left: 'It was left.', next: `See the log on ${host}.` };
+            if (['h2', 'h5'].includes(host)) throw new ForgeError('NodeWontStart', text);
+            return Promise.resolve({ effects: [] });
+          },
+        },
+      }),
+    );
+    expect(report.failure?.type).toBe('NodeWontStart');
+    expect(report.failure?.text.what).toMatch(
+      /^(h2 will not start\. h5 will not start\.|h5 will not start\. h2 will not start\.)$/,
+    );
+    expect(report.failure?.text.left).toBe('It was left.');
+    expect(report.failure?.text.next).toContain('See the log on h2.');
+    expect(report.failure?.text.next).toContain('See the log on h5.');
+  });
+
   it('fails where the steps are done and the verdict is not healthy', async () => {
     const sick = verdictOf({
       healthy: false,
