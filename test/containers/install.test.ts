@@ -34,8 +34,9 @@ function wanting(version: string, install: Record<string, unknown>, kind = 'redi
 }
 
 /** Installs by this spec; what was done. */
-async function install({ spec, holding }: Awaited<ReturnType<typeof wanting>>): Promise<readonly string[]> {
-  const { effects } = await holding((token) =>
+async function install(wanted: Awaited<ReturnType<typeof wanting>>): Promise<readonly string[]> {
+  const { spec } = wanted;
+  const { effects } = await wanted.holding((token) =>
     hosts.activities.installEngine({ spec, host: 'h1', token: token('installEngine/h1') }),
   );
   return effects;
@@ -121,5 +122,29 @@ describe("a package of the vendor's signed repository", () => {
     expect(await wanted.plan()).toMatchObject({ steps: [], refusals: [] });
     const newer = await wanting('8.6', await from(repository.key, { version: '8.6.2-1' }));
     expect((await newer.plan()).steps.map(({ id }) => id)).not.toContain('installEngine/h1');
+  });
+});
+
+describe('an archive under systemd', () => {
+  it('is run by the account of the nodes, each by a link of its own, from a file of the worker', async () => {
+    const bare = await openSystemdLab({ hosts: 1, nodesPerHost: 3 });
+    try {
+      await bare.sh('h1', "echo 'operator ALL=(ALL) NOPASSWD: ALL' >/etc/sudoers.d/redisforge");
+      const engine = await requireEngine('valkey-9.1');
+      const wanted = await bare.variant((document: Document) => {
+        document.set('engine', { kind: 'valkey', version: '9.1' });
+        document.set('install', { method: 'archive', file: engine.archive, sha256: engine.sha256 });
+      });
+      const { plan } = await wanted.apply();
+      expect(plan.steps.map(({ id }) => id)).toContain('installEngine/h1');
+      expect(await wanted.plan()).toMatchObject({ steps: [], refusals: [] });
+      const { exam, nodes } = await wanted.survey('h1');
+      expect(exam.serverVersion).toMatch(/^Valkey server v=9\.1\./);
+      expect(nodes.map(({ method, service }) => [method, service.state])).toEqual(
+        Array(3).fill(['systemd', 'running']),
+      );
+    } finally {
+      await bare.close();
+    }
   });
 });

@@ -1,6 +1,5 @@
 # Packages of the host's own manager. They are of the whole machine, not of our root: a pinned version is installed and held, its own service never starts.
 
-POLICY=/usr/sbin/policy-rc.d
 # How long another program may hold the manager's lock, seconds.
 PACKAGE_LOCK_WAIT=120
 
@@ -58,17 +57,17 @@ package_repository() {
 apt_repository() {
   ending=gpg
   ! grep -q '^-----BEGIN PGP' "$key" || ending=asc
-  place "$key" "/etc/apt/keyrings/$id.$ending"
+  place "$key" "$MACHINE/etc/apt/keyrings/$id.$ending"
   suite=$1
   shift
   printf 'Types: deb\nURIs: %s\nSuites: %s\nComponents: %s\nSigned-By: %s\n' "$url" "$suite" "$*" "/etc/apt/keyrings/$id.$ending" >"$key"
-  place "$key" "/etc/apt/sources.list.d/$id.sources"
+  place "$key" "$MACHINE/etc/apt/sources.list.d/$id.sources"
 }
 
 dnf_repository() {
-  place "$key" "/etc/pki/rpm-gpg/$id"
+  place "$key" "$MACHINE/etc/pki/rpm-gpg/$id"
   printf '[%s]\nname=%s\nbaseurl=%s\nenabled=1\ngpgcheck=1\nrepo_gpgcheck=1\ngpgkey=file://%s\n' "$id" "$id" "$url" "/etc/pki/rpm-gpg/$id" >"$key"
-  place "$key" "/etc/yum.repos.d/$id.repo"
+  place "$key" "$MACHINE/etc/yum.repos.d/$id.repo"
 }
 
 # place FILE PATH: a copy that everybody may read, where it differs.
@@ -123,7 +122,8 @@ apt_install() {
   fi
   has_version "$1" "$2" || run_manager apt-get -q -o "DPkg::Lock::Timeout=$PACKAGE_LOCK_WAIT" update
   has_version "$1" "$2" || refuse "$BAD_PACKAGE" missing "$1" "$2" "$(apt-cache madison "$1" 2>/dev/null | awk -F '|' '{ gsub(/ /, "", $2); print $2 }' | sort -u | tr '\n' ' ')"
-  keep_services_down "$1"
+  mask_service "$1"
+  keep_services_down
   # shellcheck disable=SC2046 # names and versions have no blanks
   run_manager apt-get -q -y --no-install-recommends --allow-downgrades --allow-change-held-packages -o "DPkg::Lock::Timeout=$PACKAGE_LOCK_WAIT" \
     -o Dpkg::Options::=--force-confold install "$1=$2" $(siblings "$1" "$2")
@@ -144,19 +144,24 @@ siblings() {
   }'
 }
 
-# Nodes run as our own units or processes. Masked for good where there is systemd; besides, nothing is started by the package's own scripts meanwhile.
+# mask_service NAME: nodes run as our own units or processes, and never as the package's.
+mask_service() {
+  if [ -d "$MACHINE/run/systemd/system" ] && [ ! -e "$MACHINE/etc/systemd/system/$1.service" ]; then systemctl mask "$1.service" >/dev/null 2>&1 || :; fi
+}
+
+# Debian's scripts of packages start services also where there is no systemd, unless this file says no. One of the machine's own stays.
 keep_services_down() {
-  if [ -d /run/systemd/system ] && [ ! -e "/etc/systemd/system/$1.service" ]; then systemctl mask "$1.service" >/dev/null 2>&1 || :; fi
-  if [ ! -e "$POLICY" ] || grep -q '^# redisforge' "$POLICY"; then
-    trap 'rm -f "$POLICY"' EXIT
-    printf '#!/bin/sh\n# redisforge: while it installs a package\nexit 101\n' >"$POLICY"
-    chmod 755 "$POLICY"
+  policy="$MACHINE/usr/sbin/policy-rc.d"
+  if [ ! -e "$policy" ] || grep -q '^# redisforge' "$policy"; then
+    trap 'rm -f "$policy"' EXIT
+    printf '#!/bin/sh\n# redisforge: while it installs a package\nexit 101\n' >"$policy"
+    chmod 755 "$policy"
   fi
 }
 
 # dnf_install NAME VERSION
 dnf_install() {
-  keep_services_down "$1"
+  mask_service "$1"
   run_manager dnf -y --setopt="exit_on_lock=False" --setopt=install_weak_deps=False --allowerasing install "$1-$2"
 }
 
