@@ -38,6 +38,31 @@ describe('an operation', () => {
     expect(calls).toEqual(['judge']);
   });
 
+  it("brings an engine to a host before a node of it is started, under the operation's own token", async () => {
+    const calls: string[] = [];
+    const install = {
+      kind: 'installEngine',
+      id: 'installEngine/h1',
+      host: 'h1',
+      engine: 'redis 8.6',
+      why: 'not there',
+    } as const;
+    const report = await reportOf(
+      world({
+        calls,
+        steps: [install, ...starts('h1')],
+        script: {
+          installEngine: async ({ host, token }) => {
+            calls.push(`install ${host} ${token.step} ${token.generation}`);
+            return Promise.resolve({ effects: ['installed'] });
+          },
+        },
+      }),
+    );
+    expect(report.outcome).toBe('done');
+    expect(calls.filter((call) => /^(install|start)/.test(call))).toEqual(['install h1 installEngine/h1 8', 'start']);
+  });
+
   it('has the hosts try each other before the plan, and gives the plan what they found', async () => {
     const calls: string[] = [];
     const reach = { failures: [], deaf: [], unexamined: [{ host: 'h2', why: 'it has neither perl nor python3' }] };
