@@ -2,7 +2,7 @@ import type { ChildProcess } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { Client, Connection } from '@temporalio/client';
-import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, inject, it } from 'vitest';
 import { createActivities } from '../../activities/index.js';
 import { hostHelper } from '../../activities/hosts/helper.js';
 import { createSshPool } from '../../activities/ssh/pool.js';
@@ -41,6 +41,7 @@ const temporalAddress = inject('temporalAddress');
 let stage: Stage;
 let client: Client;
 let closeClient: () => Promise<void>;
+const heirs: Process[] = [];
 const ghosts: { worker: Process; proxy: CutProxy; activity: string }[] = [];
 
 beforeAll(async () => {
@@ -49,17 +50,20 @@ beforeAll(async () => {
   client = new Client({ connection });
   closeClient = () => connection.close();
 });
+afterEach(layToRest);
 afterAll(async () => {
-  await layToRest();
   await stage.close();
   await closeClient();
 });
 
-/** A worker that stops at the first call of this activity, right before its effect; `stopped` waits for that. */
+/**
+ * A worker that stops at the first call of this activity, right before its effect; `stopped` waits for that. Temporal's debug mode only keeps its watchdog
+ * away, which counts the time of the stop against workflow code that ran at that moment and then brings the whole process down.
+ */
 async function ghostAt(activity: string): Promise<{ stopped(): Promise<void> }> {
   const proxy = await startCutProxy(temporalAddress);
   const worker = await stage
-    .elsewhere({ TEMPORAL_ADDRESS: proxy.address })
+    .elsewhere({ TEMPORAL_ADDRESS: proxy.address, TEMPORAL_DEBUG: '1' })
     .startWorker({ when: 'stopped', activity, call: 1 });
   ghosts.push({ worker, proxy, activity });
   return {
@@ -90,21 +94,22 @@ async function wakeAll(): Promise<void> {
   const refused = (await refusalsOn(stage)).map(({ step }) => step.split('/')[0]);
   const steps = ghosts.map(({ activity }) => STEP_OF[activity] ?? activity);
   expect(refused).toEqual(expect.arrayContaining(steps));
-  await layToRest();
 }
 
 /** The step in the token where it has another name than the activity. */
 const STEP_OF: Readonly<Record<string, string>> = { setSettings: 'changeSettings', setUsers: 'changeSettings' };
 
 async function layToRest(): Promise<void> {
-  for (const { worker } of ghosts) worker.kill('SIGKILL');
-  await Promise.all(ghosts.map(({ worker }) => worker.exited));
+  const workers = [...heirs, ...ghosts.map(({ worker }) => worker)];
+  for (const worker of workers) worker.kill('SIGKILL');
+  await Promise.all(workers.map(({ exited }) => exited));
   await Promise.all(ghosts.map(({ proxy }) => proxy.close()));
+  heirs.length = 0;
   ghosts.length = 0;
 }
 
 /** Runs one operation in which a worker stops before each of these; the next one takes over, the last one brings it to its end. */
-async function throughAll(activities: readonly string[], operation: () => Promise<unknown>): Promise<Process> {
+async function throughAll(activities: readonly string[], operation: () => Promise<unknown>): Promise<void> {
   const [first = '', ...others] = activities;
   let ghost = await ghostAt(first);
   const running = operation();
@@ -113,14 +118,13 @@ async function throughAll(activities: readonly string[], operation: () => Promis
     ghost = await ghostAt(activity);
   }
   await ghost.stopped();
-  const heir = await stage.startWorker();
+  await startHeir();
   await running;
-  return heir;
 }
 
-async function dismiss(heir: Process): Promise<void> {
-  heir.kill('SIGKILL');
-  await heir.exited;
+/** A worker that nothing is wrong with. */
+async function startHeir(): Promise<void> {
+  heirs.push(await stage.startWorker());
 }
 
 /** Runs an operation for each of these, which is terminated when its worker stands before it; the last one comes to its end. */
@@ -166,9 +170,9 @@ const apply = () => Promise.resolve(['apply', '-f', stage.specFile, '--yes']);
 const change = async () => ['apply', '-f', await changed(500), '--yes'];
 const destroy = () => Promise.resolve(['destroy', '-f', stage.specFile, '--yes', '--confirm', stage.spec.name]);
 const applyToBare = async () => {
-  const worker = await stage.startWorker();
+  await startHeir();
   await done(...(await destroy()), '--delete-data');
-  await dismiss(worker);
+  await layToRest();
   return apply();
 };
 
@@ -215,7 +219,7 @@ describe('a worker that was stopped right before its effect, and wakes after the
     const before = await stateOf(stage);
     const reset = await resetBefore('formCluster');
     await ended(cli);
-    const heir = await stage.startWorker();
+    await startHeir();
     await expect(reset.result()).rejects.toMatchObject({ cause: { type: 'Fenced' } });
     expect(await stateOf(stage)).toEqual(before);
     // The files and the nodes are as this spec wants them: only the lease of the dead run is left.
@@ -223,7 +227,6 @@ describe('a worker that was stopped right before its effect, and wakes after the
     expect(exitCode, stderr).toBe(0);
     expect(report).toMatchObject({ changed: false, verdictAfter: { healthy: true } });
     await wakeAll();
-    await dismiss(heir);
   });
 
   it.each(ENDING)('$name', haunted);
@@ -233,10 +236,13 @@ async function haunted({ terminated, same, verb }: Row): Promise<void> {
   const words = await verb();
   await terminatedAt(terminated, words);
   const run = () => done(...words);
-  const heir = same.length > 0 ? await throughAll(same, run) : await stage.startWorker();
-  if (same.length === 0) await run();
+  if (same.length > 0) {
+    await throughAll(same, run);
+  } else {
+    await startHeir();
+    await run();
+  }
   await wakeAll();
-  await dismiss(heir);
 }
 
 async function done(...words: string[]): Promise<void> {
