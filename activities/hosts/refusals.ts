@@ -46,6 +46,8 @@ export function failureOf(refused: Refused): ForgeError {
   const answer = parseAnswer(result.stdout);
   const [detail = ''] = answer.first('refused') ?? [];
   const left = `Nothing was changed on ${host} by this.`;
+  const disk = diskTrouble(refused);
+  if (disk !== null) return disk;
   switch (result.exitCode) {
     case CODE.fenced:
       return fenced(refused, answer);
@@ -188,6 +190,30 @@ function portTaken({ purpose, host }: Refused, answer: Answer): ForgeError {
     what: `The ${purpose} was not tried: on ${host}, ${takers.join(' and ')} is taken.`,
     left: 'Nothing was changed, and that program was not touched.',
     next: 'End that program, or give the node another port in the spec.',
+  });
+}
+
+/** In the words of the C library, in which every tool on the host says it; the helper has them speak English (LC_MESSAGES). */
+const DISK_TROUBLES = [
+  {
+    said: /No space left on device|Disk quota exceeded/,
+    words: 'has no disk space left',
+    next: 'Free some there (df says where)',
+  },
+  {
+    said: /Read-only file system/,
+    words: 'has its root folder on a file system that is read-only',
+    next: 'See why (dmesg), and mount it for writing',
+  },
+] as const;
+
+function diskTrouble({ purpose, host, result }: Refused): ForgeError | null {
+  const trouble = DISK_TROUBLES.find(({ said }) => said.test(result.stderr));
+  if (trouble === undefined) return null;
+  return new ForgeError('CommandFailed', {
+    what: `Host ${host} ${trouble.words}: the ${purpose} could not be written.`,
+    left: 'Every file that was there is whole and as it was; what was done before stays.',
+    next: `${trouble.next}, then run the operation again: what was done is not done twice.`,
   });
 }
 

@@ -38,7 +38,7 @@ export interface SshCommand {
 export interface SshPool {
   /**
    * Runs a command on a host over the host's one connection, which is made where there is none. Any exit code is a result. Throws ForgeError:
-   * those of a login, CommandTimeout, HostUnreachable where the connection broke, CommandFailed where it was killed or printed too much.
+   * those of a login, CommandTimeout, HostUnreachable where the connection broke or the command was killed there, CommandFailed where it printed too much.
    */
   run(command: SshCommand): Promise<CommandResult>;
   /**
@@ -181,7 +181,12 @@ function resultOf(command: SshCommand, ending: Ending): CommandResult {
       }
       return ending.result;
     case 'killed':
-      throw failed(`was ended by ${ending.signal}`);
+      // A host that goes down ends its sessions first: asked again, it may be back.
+      throw new ForgeError('HostUnreachable', {
+        what: `On ${host}, ${purpose} was ended by ${ending.signal}: the host goes down, or somebody there ended it.`,
+        left: 'How much of it was done is not known.',
+        next: 'Look at the host, then ask again: a step that was done is not done twice.',
+      });
     case 'too-much-output':
       throw failed(`printed more than ${MOST_OUTPUT_BYTES} bytes and was ended`);
     case 'not-begun':

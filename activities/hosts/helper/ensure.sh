@@ -105,7 +105,10 @@ ensure_file() {
 # write_checked SHA256 NAME BASE64: writes $file.new.
 write_checked() {
   rm -f "$file.new"
-  printf '%s\n' "$3" | base64 -d >"$file.new" || refuse "$BAD_INSTRUCTIONS" "$2 is not base64"
+  printf '%s\n' "$3" | base64 -d >"$file.new" || {
+    rm -f "$file.new"
+    refuse "$BAD_INSTRUCTIONS" "$2 is not base64"
+  }
   read_digest "$file.new"
   [ "$digest" != "$1" ] || return 0
   rm -f "$file.new"

@@ -12,6 +12,9 @@
 # shellcheck disable=SC3045 # ulimit -n and -H: every sh of Linux has them
 set -eu
 umask 077
+# Messages of tools are read by the caller.
+unset LC_ALL LANGUAGE
+export LC_MESSAGES=C
 
 TAB=$(printf '\t')
 TOOLS='flock sha256sum base64 setsid sync mktemp mv rm mkdir chmod stat date awk df ls tail sleep uname grep tr readlink id chown'

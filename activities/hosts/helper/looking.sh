@@ -71,7 +71,11 @@ say_root() {
   done
   say disk "$(df -Pk "$nearest" | awk 'NR == 2 { printf "%.0f", $4 * 1024 }')"
   [ -d "$nearest" ] || say root "$nearest is not a folder"
-  [ ! -d "$nearest" ] || [ -w "$nearest" ] || say root "$nearest cannot be written by this user"
+  [ -d "$nearest" ] && [ ! -w "$nearest" ] || return 0
+  case ",$(findmnt -no OPTIONS -T "$nearest" 2>/dev/null | tail -n 1)," in
+    *,ro,*) say root "$nearest is on a read-only file system" ;;
+    *) say root "$nearest cannot be written by this user" ;;
+  esac
 }
 
 # say_nodes ADDRESS PORT...
