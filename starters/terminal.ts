@@ -1,7 +1,7 @@
 import { visible } from '../domain/visible.js';
 
 /** The colours that our own words are painted in (picocolors), and their ends. */
- 
+
 const PAINT = /(\u001b\[(?:1|2|22|31|32|33|36|39)m)/;
 
 /**

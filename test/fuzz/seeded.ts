@@ -6,7 +6,7 @@ import { expect } from 'vitest';
  * `FUZZ_PATH` with the same seed goes straight to it (one test at a time: `-t`).
  */
 export const SEED = wholeFrom('FUZZ_SEED', 20_261_121);
-export const RUNS = wholeFrom('FUZZ_RUNS', 1_000);
+const RUNS = wholeFrom('FUZZ_RUNS', 1_000);
 const { FUZZ_PATH: PATH } = process.env;
 
 function wholeFrom(name: string, otherwise: number): number {

@@ -223,7 +223,7 @@ function expectReadable(problems: readonly SpecProblem[], text: string): void {
 function expectSafe(spec: ClusterSpec): void {
   const clean = (text: string) => expect(text).not.toMatch(/[\p{Cc}\p{Zl}\p{Zp}\p{Cf}\p{Cs}]/u);
   const labels = [spec.name, spec.uid, ...spec.hosts.flatMap(({ name, zone, address }) => [name, zone, address])];
-  for (const label of labels) expect(label).toMatch(/^[A-Za-z0-9][A-Za-z0-9.:_-]*$/);
+  for (const label of labels) expect(label).toMatch(/^[A-Za-z0-9:][A-Za-z0-9.:_-]*$/);
   for (const host of spec.hosts) {
     clean(host.root);
     expect(host.root).toMatch(/^(\/(?!\.{1,2}(\/|$))[^/\\]+)+$/);
@@ -255,7 +255,7 @@ function expectSafeFiles(spec: ClusterSpec, host: ClusterSpec['hosts'][number]):
     'user admin',
   ]);
   expect(contents['acl']?.join(' ')).not.toMatch(/nopass|\t|\r/);
-  expect(contents['service']).toHaveLength(2);
+  expect(contents['service']).toHaveLength(spec.service.method === 'systemd' ? 3 : 2);
   for (const line of contents['config'] ?? []) expect(line).toMatch(/^($|# |[a-z][a-z0-9-]* )/);
   const directives = contents['config']?.map((line) => line.split(' ')[0]) ?? [];
   for (const owned of ['dir', 'aclfile', 'masterauth', 'port', 'bind', 'logfile']) {

@@ -172,10 +172,10 @@ function factsOf({ nodes }: Observation): unknown {
   });
 }
 
-function without(code: FindingCode): Judge {
+function without(...codes: readonly FindingCode[]): Judge {
   return (input) => {
     const verdict = judge(input);
-    const findings = verdict.findings.filter((finding) => finding.code !== code);
+    const findings = verdict.findings.filter(({ code }) => !codes.includes(code));
     return { ...verdict, findings, healthy: !findings.some(({ severity }) => severity === 'error') };
   };
 }
@@ -233,7 +233,11 @@ describe(`views of nodes (seed ${SEED})`, () => {
       (input) => judge({ ...input, observation: withoutSilent(input.observation), expectation: null }),
     ],
     ['it did not matter how the nodes see each other', readNode, without('SplitView')],
-    ['it did not matter whom a replica copies', readNode, without('ReplicationMismatch')],
+    [
+      'it did not matter whether and whom a replica copies',
+      readNode,
+      without('ReplicationMismatch', 'ReplicationDown'),
+    ],
     [
       'numbers were not checked',
       (texts) => ({
@@ -246,7 +250,8 @@ describe(`views of nodes (seed ${SEED})`, () => {
       'words were taken as they are',
       (texts) => ({
         ...readNode({ ...texts, info: SOUND_INFO }),
-        version: /redis_version:(.*)/.exec(texts.info)?.[1] ?? '',
+        // All words at once: which of them is damaged is a matter of the seed.
+        version: texts.info.replaceAll(/\r?\n/g, ' '),
       }),
       judge,
     ],
