@@ -236,7 +236,7 @@ describe(`views of nodes (seed ${SEED})`, () => {
     [
       'it did not matter whether and whom a replica copies',
       readNode,
-      without('ReplicationMismatch', 'ReplicationDown'),
+      without('ReplicationMismatch', 'ReplicationDown', 'NoReplica'),
     ],
     [
       'numbers were not checked',
