@@ -13,6 +13,14 @@ export function portNumber(text: string): number {
   return port;
 }
 
+/** As the spec allows it: nothing else may come into a query. */
+export function clusterName(text: string): string {
+  if (/^[a-z][a-z0-9-]{0,61}$/.test(text)) return text;
+  throw new InvalidArgumentError(
+    'The name of a cluster is lower-case letters, digits and dashes, beginning with a letter.',
+  );
+}
+
 export function runId(text: string): string {
   if (/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(text)) return text;
   throw new InvalidArgumentError('A run ID is wanted, as `ops list` shows it.');

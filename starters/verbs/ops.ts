@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { ForgeError } from '../../domain/errors.js';
 import { operationWorkflowId, SEARCH_ATTRIBUTES } from '../../domain/ids.js';
 import type { applyClusterWorkflow } from '../../workflows/index.js';
-import { runId, wholeNumber } from '../arguments.js';
+import { clusterName, runId, wholeNumber } from '../arguments.js';
 import type { Controls } from '../control.js';
 import { EXIT, type ExitCode, exitCodeOfReport } from '../exit.js';
 import { action, type CliIo, type Verb } from '../io.js';
@@ -16,7 +16,8 @@ type ListOptions = { limit: number; json?: true };
 export const opsVerb: Verb = (program, io) => {
   const ops = program.command('ops').description('operations: the running one and those that have been');
   ops
-    .command('list [cluster]')
+    .command('list')
+    .argument('[cluster]', 'of this cluster only', clusterName)
     .description('all runs, newest first: what, who, why, how they ended')
     .option('--limit <n>', 'at most so many', wholeNumber, 20)
     .option('--json', 'one JSON object a line')
@@ -52,7 +53,8 @@ export const opsVerb: Verb = (program, io) => {
 
 function runCommand(ops: Command, name: string, description: string): Command {
   return ops
-    .command(`${name} <cluster>`)
+    .command(name)
+    .argument('<cluster>', 'its name, as in the spec', clusterName)
     .description(description)
     .option('--run <id>', 'the run ID, from `ops list`', runId)
     .option('--json', 'print the report as JSON; of an operation that runs, its progress');

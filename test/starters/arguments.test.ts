@@ -1,6 +1,6 @@
 import { InvalidArgumentError } from 'commander';
 import { describe, expect, it } from 'vitest';
-import { portNumber, runId, wholeNumber } from '../../starters/arguments.js';
+import { clusterName, portNumber, runId, wholeNumber } from '../../starters/arguments.js';
 
 describe('an option that takes', () => {
   it('a number refuses everything else', () => {
@@ -12,6 +12,12 @@ describe('an option that takes', () => {
   it('a port refuses what is no port', () => {
     expect(portNumber('65535')).toBe(65_535);
     for (const text of ['0', '65536', 'http']) expect(() => portNumber(text)).toThrow(InvalidArgumentError);
+  });
+
+  it('a cluster refuses what no cluster is called', () => {
+    expect(clusterName('orders-2')).toBe('orders-2');
+    for (const text of ['', 'Orders', '2nd', 'a" OR WorkflowId != "', 'a b'])
+      expect(() => clusterName(text)).toThrow(InvalidArgumentError);
   });
 
   it('a run refuses what Temporal would not understand', () => {
