@@ -1,8 +1,9 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { type Document, isMap, parseDocument } from 'yaml';
 import { loadSpec } from '../../config/load.js';
 import type { LabDriverName, LabHost, LabShape } from '../../lab/driver.js';
@@ -60,6 +61,8 @@ export interface Stage extends Hands {
   /** The spec's file with this secret for a duty instead of its own. */
   variantWithSecret(duty: Duty, secret: string): Promise<string>;
   journal(): Promise<JournalEntry[]>;
+  /** Runs a program on a host, past SSH; what it printed, trimmed. Fails where the program does. */
+  onHost(host: LabHost, argv: readonly string[]): Promise<string>;
   close(): Promise<void>;
 }
 
@@ -109,7 +112,7 @@ export async function openStage({
   engine: own,
   ...shape
 }: StageOptions): Promise<Stage> {
-  const { lab, readOnHost } = await (driver === 'process' ? processLab(shape) : containerLab(shape));
+  const { lab, onHost } = await (driver === 'process' ? processLab(shape) : containerLab(shape));
   const specFile = join(lab.dir, 'cluster.yaml');
   const env: NodeJS.ProcessEnv = {
     ...process.env,
@@ -148,9 +151,13 @@ export async function openStage({
     journal: async () =>
       (
         await Promise.all(
-          lab.hosts.map(async (host) => journalOf(host.name, await readOnHost(host, `${host.root}/record/journal`))),
+          lab.hosts.map(async (host) => {
+            const text = await onHost(host, ['cat', `${host.root}/record/journal`]).catch(() => '');
+            return journalOf(host.name, text);
+          }),
         )
       ).flat(),
+    onHost,
     async close() {
       for (const worker of workers) worker.kill('SIGKILL');
       await Promise.all(workers.map(({ exited }) => exited));
@@ -159,23 +166,26 @@ export async function openStage({
   };
 }
 
-/** A lab, and how a file on one of its hosts is read past SSH; empty where there is none. */
-interface ReadableLab {
-  readonly lab: TestLab;
-  readonly readOnHost: (host: LabHost, path: string) => Promise<string>;
-}
+/** A lab, and the way to its hosts past SSH. */
+type OpenLab = Pick<Stage, 'lab' | 'onHost'>;
 
-async function processLab(shape: Partial<LabShape>): Promise<ReadableLab> {
-  return { lab: await startLab(shape), readOnHost: (_, path) => readFile(path, 'utf8').catch(() => '') };
-}
-
-async function containerLab(shape: Partial<LabShape>): Promise<ReadableLab> {
-  const lab = await openContainerLab(shape);
+async function processLab(shape: Partial<LabShape>): Promise<OpenLab> {
   return {
-    lab: { ...lab, down: () => lab.close() },
-    readOnHost: (host, path) => lab.exec(host, ['cat', path]).catch(() => ''),
+    lab: await startLab(shape),
+    async onHost(_, [program = '', ...words]) {
+      const { stdout } = await promisify(execFile)(program, words, { maxBuffer: MOST_PRINTED });
+      return stdout.trim();
+    },
   };
 }
+
+async function containerLab(shape: Partial<LabShape>): Promise<OpenLab> {
+  const lab = await openContainerLab(shape);
+  return { lab: { ...lab, down: () => lab.close() }, onHost: (host, argv) => lab.exec(host, argv) };
+}
+
+/** Bytes. */
+const MOST_PRINTED = 16 << 20;
 
 /** A dead worker is noticed by the missing heartbeat. */
 async function beatFaster(specFile: string, heartbeat: string): Promise<void> {

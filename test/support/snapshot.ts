@@ -1,51 +1,51 @@
-import { createHash } from 'node:crypto';
-import { readdir, readFile, stat } from 'node:fs/promises';
-import { join, relative } from 'node:path';
 import { type NodeConnection, withNode } from '../../activities/redis/connection.js';
 import { createSecretResolver } from '../../config/secrets.js';
 import { type DeclaredNode, declaredNodes } from '../../domain/nodes.js';
+import type { LabHost } from '../../lab/driver.js';
 import type { Stage } from './e2e.js';
 
-/** All that an operation could change, by name: files, records, journals, processes; settings, users and topology of every node. */
+/** All that an operation could change, by name: files, links, records, journals, engines, processes; settings, users and topology of every node. */
 export async function stateOf(stage: Stage): Promise<Record<string, string>> {
-  const hosts = await Promise.all(stage.lab.hosts.map(({ root }) => filesBelow(root)));
+  const hosts = await Promise.all(stage.lab.hosts.map((host) => filesOn(stage, host)));
   const nodes = await Promise.all(declaredNodes(stage.spec).map((node) => nodeState(stage, node)));
   return Object.assign({}, ...hosts, ...nodes) as Record<string, string>;
 }
 
 export interface RefusalLine {
+  readonly generation: number;
   readonly step: string;
   readonly why: string;
 }
 
-/** Who was refused on the hosts for coming too late. */
+/** Who was refused on the hosts for coming too late. Read without the helper, which is gone where a host was given back. */
 export async function refusalsOn(stage: Stage): Promise<RefusalLine[]> {
   const texts = await Promise.all(
-    stage.lab.hosts.map(({ root }) => readFile(join(root, 'record/refusals'), 'utf8').catch(() => '')),
+    stage.lab.hosts.map((host) => stage.onHost(host, ['cat', `${host.root}/record/refusals`]).catch(() => '')),
   );
-  return texts
-    .flatMap((text) => text.split('\n'))
+  return texts.flatMap(refusalLines);
+}
+
+/** As the host writes them, and its verb `refusals` prints them. */
+export function refusalLines(text: string): RefusalLine[] {
+  return text
+    .split('\n')
     .filter((line) => line !== '')
     .map((line) => {
-      const [, , step = '', , why = ''] = line.split('\t');
-      return { step, why };
+      const [, generation = '', step = '', , why = ''] = line.split('\t');
+      return { generation: Number(generation), step, why };
     });
 }
 
-/** What a node writes by itself, and what a refusal leaves. */
-const OWN = /\/(data|log)\/|record\/(refusals|lock|attempts\/.*)$/;
+/** Mode and content of each file, and where each link points to; without what a node writes by itself, and what a refusal leaves. */
+const LIST_FILES = `cd "$1" 2>/dev/null || exit 0
+set -- . '(' -path './nodes/*/data' -o -path './nodes/*/log' -o -path ./record/refusals -o -path ./record/lock -o -path ./record/attempts ')' -prune -o
+find "$@" '(' -type f -o -type l ')' -printf '%P\\t%m %l\\n'
+find "$@" -type f -exec sha256sum {} + | sed 's|^\\([0-9a-f]*\\)  ./\\(.*\\)|content of \\2\\t\\1|'`;
 
-async function filesBelow(root: string): Promise<Record<string, string>> {
-  const entries = await readdir(root, { recursive: true, withFileTypes: true }).catch(() => []);
-  const files = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
-  const states = files
-    .filter((file) => !OWN.test(file))
-    .map(async (file) => {
-      const [content, { mode }] = await Promise.all([readFile(file), stat(file)]);
-      const digest = createHash('sha256').update(content).digest('hex');
-      return [`${root.split('/').at(-1)}/${relative(root, file)}`, `${mode.toString(8)} ${digest}`] as const;
-    });
-  return Object.fromEntries(await Promise.all(states));
+async function filesOn(stage: Stage, host: LabHost): Promise<Record<string, string>> {
+  const listed = await stage.onHost(host, ['sh', '-c', LIST_FILES, 'sh', host.root]);
+  const entries = listed.split('\n').map((line) => line.split('\t'));
+  return Object.fromEntries(entries.map(([name = '', state = '']) => [`${host.name} ${name}`, state]));
 }
 
 /** Works on a node as the user who may do everything. */
