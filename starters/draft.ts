@@ -7,11 +7,18 @@ import type { ClusterSpec } from '../domain/spec.js';
 import type { HostOutcome } from '../domain/survey.js';
 import { withLocalActivities } from './local.js';
 
+export interface ApplyDraft {
+  readonly env: NodeJS.ProcessEnv;
+  readonly spec: ClusterSpec;
+  /** Where nobody reads the plan before it is run, the ports between the hosts are left to the operation, which tries them in any case. */
+  readonly ports: 'examine' | 'leave';
+}
+
 /** The plan as this machine sees the world now; the operation makes its own and compares. */
-export async function draftApply({ env, spec }: { env: NodeJS.ProcessEnv; spec: ClusterSpec }): Promise<DraftedPlan> {
+export async function draftApply({ env, spec, ports }: ApplyDraft): Promise<DraftedPlan> {
   return withLocalActivities(env, async (activities) => {
     const outcomes = await surveyAll(activities, spec);
-    const hosts = beingWorkedOn(outcomes) ? [] : portsToExamine(spec, outcomes);
+    const hosts = ports === 'leave' || beingWorkedOn(outcomes) ? [] : portsToExamine(spec, outcomes);
     const found = hosts.length === 0 ? {} : { reach: await activities.examinePorts({ spec, hosts }) };
     return activities.draftApplyPlan({ spec, outcomes, ...found });
   });

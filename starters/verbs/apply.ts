@@ -14,7 +14,14 @@ export const applyVerb: Verb = (program, io) => {
         import('../draft.js'),
         import('../run-operation.js'),
       ]);
-      return runOperationFromCli({ io, kind: 'apply', spec, options, draft: () => draftApply({ env: io.env, spec }) });
+      const ports = options.yes === true ? 'leave' : 'examine';
+      return runOperationFromCli({
+        io,
+        kind: 'apply',
+        spec,
+        options,
+        draft: () => draftApply({ env: io.env, spec, ports }),
+      });
     }),
   );
 };

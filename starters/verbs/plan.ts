@@ -14,7 +14,7 @@ export const planVerb: Verb = (program, io) => {
       action(io, async ({ file, json }: { file: string; json?: true }): Promise<ExitCode> => {
         const { draftApply } = await import('../draft.js');
         const { spec } = await loadSpec({ path: file, env: io.env });
-        const { plan } = await draftApply({ env: io.env, spec });
+        const { plan } = await draftApply({ env: io.env, spec, ports: 'examine' });
         if (json === true) io.out(JSON.stringify(plan));
         else for (const line of renderPlan(plan, io)) io.out(line);
         return exitOf(plan);
