@@ -3,7 +3,7 @@ import { OS_PROFILE } from '../../domain/os-profile.js';
 import type { LabHost } from '../../lab/driver.js';
 import { fetchEngines, requireEngine } from '../../lab/engines.js';
 import { openStage, type Stage } from '../support/e2e.js';
-import { refusalLines, stateOf } from '../support/snapshot.js';
+import { type RefusalLine, refusalLines, stateOf } from '../support/snapshot.js';
 import { done, Haunting, ZOMBIE_CASES } from '../support/zombies.js';
 
 const temporalAddress = inject('temporalAddress');
@@ -46,7 +46,7 @@ function eachHost<T>(work: (host: LabHost) => Promise<T>): Promise<T[]> {
   return Promise.all(stage.lab.hosts.map(work));
 }
 
-/** By hand: neither settings nor engines are as the spec wants them, so that a late attempt that was let would have something to do on every host. */
+/** By hand: neither settings nor engines are as the spec wants them, so that a late attempt that was let would have something to do on every host. So has the next apply. */
 function undoByHand(): Promise<unknown> {
   return eachHost(async (host) => {
     await stage.onHost(host, ['sysctl', '-w', 'net.core.somaxconn=128', 'net.ipv4.tcp_keepalive_time=7200']);
@@ -55,27 +55,43 @@ function undoByHand(): Promise<unknown> {
   });
 }
 
-/** Who was refused on any host, in the words of the host helper: `GENERATION KIND`. */
-async function refused(): Promise<string[]> {
+/** Who was refused on any host, in the words of the host helper. */
+async function refusals(): Promise<RefusalLine[]> {
   const printed = await eachHost((host) => stage.onHost(host, [`${host.root}/bin/redisforge-host`, 'refusals']));
-  return printed.flatMap(refusalLines).map(({ generation, step }) => `${generation} ${step.split('/')[0]}`);
+  return printed.flatMap(refusalLines);
 }
 
-describe('a worker that was stopped right before it sets the profile or brings the engine, and wakes after the end', () => {
-  it('changes nothing, of terminated operations and of one that went on', async () => {
-    const kinds = ZOMBIE_CASES.containerHosts;
-    const apply = ['apply', '-f', stage.specFile, '--yes'];
-    const [setting, bringing] = kinds;
-    await haunting.terminatedAt([setting], apply);
+const kindOf = ({ step }: RefusalLine) => step.split('/')[0];
+const [SETTING, BRINGING] = ZOMBIE_CASES.containerHosts;
+const apply = () => ['apply', '-f', stage.specFile, '--yes'];
+
+describe('a worker that was stopped right before it sets the profile or brings the engine', () => {
+  it('changes nothing when it wakes after the end, of terminated operations and of one that went on', async () => {
+    await haunting.terminatedAt([SETTING], apply());
     // Without the profile, whose step is still to be there for the operation that goes on.
     const unprofiled = await stage.variant((document) => document.setIn(['os', 'profile'], 'off'));
-    await haunting.terminatedAt([bringing], ['apply', '-f', unprofiled, '--yes']);
-    await haunting.throughAll(kinds, () => done(stage, apply));
+    await haunting.terminatedAt([BRINGING], ['apply', '-f', unprofiled, '--yes']);
+    await haunting.throughAll([SETTING, BRINGING], () => done(stage, apply()));
     expect((await stage.status()).status.healthy).toBe(true);
     await undoByHand();
     await haunting.wakeAll();
-    expect(await refused()).toEqual(
-      expect.arrayContaining([`1 ${setting}`, `2 ${bringing}`, `3 ${setting}`, `3 ${bringing}`]),
+    expect((await refusals()).map((line) => `${line.generation} ${kindOf(line)}`)).toEqual(
+      expect.arrayContaining([`1 ${SETTING}`, `2 ${BRINGING}`, `3 ${SETTING}`, `3 ${BRINGING}`]),
     );
+  });
+
+  it('changes nothing when it wakes while its operation still holds the hosts: its successor did the step', async () => {
+    const setting = await haunting.ghostAt(SETTING);
+    const running = done(stage, apply());
+    await setting.stopped();
+    const bringing = await haunting.ghostAt(BRINGING);
+    await bringing.stopped();
+    const last = await haunting.ghostAt('releaseLease');
+    await last.stopped();
+    await haunting.wakeAlone([setting, bringing]);
+    await haunting.startHeir();
+    await running;
+    const superseded = (await refusals()).filter(({ why }) => /^attempt \d+ of step \S+ came after/.test(why));
+    expect(new Set(superseded.map(kindOf))).toEqual(new Set([SETTING, BRINGING]));
   });
 });

@@ -7,13 +7,20 @@ export interface CutProxy {
   readonly address: string;
   /** Ends all connections; new ones are let through again. */
   cut(): void;
+  /** From now on nothing is let through, either. */
+  block(): void;
   close(): Promise<void>;
 }
 
 export async function startCutProxy(target: string): Promise<CutProxy> {
   const [host = '', port = ''] = target.split(':');
   const open = new Set<Socket>();
+  let blocked = false;
   const server = createServer((near) => {
+    if (blocked) {
+      near.destroy();
+      return;
+    }
     const far = connect({ host, port: Number(port) });
     for (const [one, other] of [
       [near, far],
@@ -36,6 +43,10 @@ export async function startCutProxy(target: string): Promise<CutProxy> {
   return {
     address: `127.0.0.1:${(server.address() as AddressInfo).port}`,
     cut,
+    block: () => {
+      blocked = true;
+      cut();
+    },
     close: async () => {
       const closed = once(server, 'close');
       server.close();

@@ -105,11 +105,21 @@ export class Haunting {
   }
 
   /** All that were stopped go on; each has to be refused, in its log and on a host, and nothing may change. */
-  async wakeAll(): Promise<void> {
+  wakeAll(): Promise<void> {
+    return this.wake(this.ghosts);
+  }
+
+  /** As `wakeAll`, for some, while their operation stands still: they find no way back to Temporal, where they would go on with it. */
+  wakeAlone(ghosts: readonly Ghost[]): Promise<void> {
+    for (const { proxy } of ghosts) proxy.block();
+    return this.wake(ghosts);
+  }
+
+  private async wake(ghosts: readonly Ghost[]): Promise<void> {
     const { stage, state } = this.options;
     const before = await state();
-    for (const { worker } of this.ghosts) worker.kill('SIGCONT');
-    for (const { worker, activity } of this.ghosts) {
+    for (const { worker } of ghosts) worker.kill('SIGCONT');
+    for (const { worker, activity } of ghosts) {
       await until(`${activity} is refused`, () => worker.output().includes('"failure":"Fenced"'), 30_000).catch(
         (error: unknown) => {
           throw new Error(worker.output().split('\n').slice(-15).join('\n'), { cause: error });
@@ -118,7 +128,7 @@ export class Haunting {
     }
     expect(await state()).toEqual(before);
     const refused = (await refusalsOn(stage)).map(({ step }) => step.split('/')[0]);
-    const steps = this.ghosts.map(({ activity }) => STEP_OF[activity] ?? activity);
+    const steps = ghosts.map(({ activity }) => STEP_OF[activity] ?? activity);
     expect(refused).toEqual(expect.arrayContaining(steps));
   }
 
