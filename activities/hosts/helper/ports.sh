@@ -21,14 +21,16 @@ read_listening() {
     }' $tables)
 }
 
-# Sets owner: who holds the socket, as far as this user may see.
+# Sets owner and pid: who holds the socket, as far as this user may see.
 # shellcheck disable=SC2012 # find has no -lname everywhere, and the names are ours to expect
 read_owner() {
   pid=$(ls -l /proc/[0-9]*/fd 2>/dev/null | awk -v socket="socket:[$1]" '
     /^\/proc/ { split($1, part, "/"); pid = part[3] }
     $NF == socket { print pid; exit }') || :
   owner='another process (not visible to this user)'
-  [ -z "$pid" ] || { read -r name <"/proc/$pid/comm" && owner="$name (pid $pid)"; } 2>/dev/null || :
+  [ -n "$pid" ] || return 0
+  # It may have ended since.
+  if { read -r name <"/proc/$pid/comm"; } 2>/dev/null; then owner="$name (pid $pid)"; else pid=''; fi
 }
 
 # still_listens INODE: whether the socket is there at this moment.
@@ -56,9 +58,10 @@ say_taken() {
     read_owner "$inode"
     # A listener of the exam of the ports is gone in a moment, and may be so by now.
     case $owner in 'redisforge-exam '*) continue ;; esac
+    # In this order: a socket that outlives the last exam is none of an exam's.
     if [ -z "$pid" ]; then
-      still_listens "$inode" || continue
       ! exam_runs || continue
+      still_listens "$inode" || continue
     fi
     say taken "$1" "$port" "$owner"
   done <<LISTENING
