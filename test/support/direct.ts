@@ -1,12 +1,12 @@
 import { MockActivityEnvironment } from '@temporalio/testing';
 import type { ForgeActivities } from '../../activities/index.js';
-import { FAILURES, ForgeError } from '../../domain/errors.js';
+import { ForgeError } from '../../domain/errors.js';
 import { portOf } from '../../domain/nodes.js';
 import type { Plan, Step } from '../../domain/plan.js';
 import type { ClusterSpec } from '../../domain/spec.js';
 import type { HostOutcome, HostSurvey, Lease, StepToken } from '../../domain/survey.js';
 import { highestGeneration } from '../../domain/survey.js';
-import { until } from './until.js';
+import { triedAgain } from './tried-again.js';
 
 /** What an operation does, one thing after the other and without Temporal: for tests of hosts, not of runbooks. */
 export interface Direct {
@@ -16,25 +16,6 @@ export interface Direct {
   apply(): Promise<{ readonly plan: Plan; readonly effects: readonly string[] }>;
   /** Holds all hosts while `work` runs; it gets a token for a step of its own. */
   holding<T>(work: (token: (step: string) => StepToken) => Promise<T>): Promise<T>;
-}
-
-/** As the retries of a workflow: a cluster whose node has just come back needs a moment until it answers. */
-function triedAgain<T>(work: () => Promise<T>): Promise<T> {
-  return until(
-    'it passes',
-    async () => {
-      try {
-        return { passed: await work() };
-      } catch (error) {
-        if (error instanceof ForgeError && FAILURES[error.type].retry) throw error;
-        return { failed: error };
-      }
-    },
-    30_000,
-  ).then((outcome) => {
-    if ('failed' in outcome) throw outcome.failed;
-    return outcome.passed;
-  });
 }
 
 export function direct(activities: ForgeActivities, spec: ClusterSpec): Direct {
