@@ -6,6 +6,12 @@ const node: { environment: 'node'; pool: 'forks'; execArgv: string[] } = {
   execArgv: ['--import', 'tsx'],
 };
 
+/**
+ * Tests of processes on a small and busy machine, in CI only: one that fails gets a second try, and scripts/count-results.cjs names each that needed it. On a
+ * developer's machine it fails at once.
+ */
+const retry = process.env['CI'] === 'true' ? 1 : 0;
+
 export default defineConfig({
   test: {
     projects: [
@@ -17,6 +23,7 @@ export default defineConfig({
         test: {
           ...node,
           name: 'activities',
+          retry,
           include: ['test/activities/**/*.test.ts', 'test/lab/**/*.test.ts', 'test/starters/**/*.test.ts'],
           testTimeout: 60_000,
           hookTimeout: 60_000,
@@ -26,6 +33,7 @@ export default defineConfig({
         test: {
           ...node,
           name: 'workflows',
+          retry,
           globalSetup: 'test/support/temporal.ts',
           include: ['test/workflows/**/*.test.ts', 'test/replay/**/*.test.ts'],
           testTimeout: 60_000,
@@ -36,6 +44,7 @@ export default defineConfig({
         test: {
           ...node,
           name: 'e2e',
+          retry,
           globalSetup: 'test/support/temporal.ts',
           include: ['test/e2e/**/*.test.ts'],
           testTimeout: 180_000,
@@ -47,6 +56,7 @@ export default defineConfig({
         test: {
           ...node,
           name: 'containers',
+          retry,
           globalSetup: ['test/support/container-image.ts', 'test/support/temporal.ts'],
           include: ['test/containers/**/*.test.ts'],
           testTimeout: 180_000,

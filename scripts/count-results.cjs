@@ -32,6 +32,10 @@ function leftOut() {
   return existsSync(file) ? readFileSync(file, 'utf8').trim() : null;
 }
 
+function firstLine(text) {
+  return text.split('\n', 1)[0];
+}
+
 function outcomes(report) {
   let passed = 0;
   const failures = [];
@@ -40,8 +44,12 @@ function outcomes(report) {
     const file = relative('.', path);
     seen.add(file);
     for (const test of assertionResults) {
-      if (test.status === 'passed') passed += 1;
-      else failures.push({ name: `${file}: ${test.fullName} (${test.status})`, text: '' });
+      if (test.status === 'passed') {
+        passed += 1;
+        // Of a test that passed in the end, these are of the tries before.
+        if (test.failureMessages.length > 0)
+          console.error(`SECOND TRY ${file}: ${test.fullName}: ${firstLine(test.failureMessages[0])}`);
+      } else failures.push({ name: `${file}: ${test.fullName} (${test.status})`, text: '' });
     }
     if (
       assertionResults.length === 0 ||

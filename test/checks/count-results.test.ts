@@ -18,11 +18,11 @@ async function put(path: string, text: string): Promise<void> {
 }
 
 /** A run with one check and one test file that passed; the container tests were to run and did not. */
-async function sound(): Promise<void> {
+async function sound({ failedBefore = [] }: { failedBefore?: readonly string[] } = {}): Promise<void> {
   await put('.results/checks/types.log', '');
   await put('test/domain/one.test.ts', '');
   await put('test/containers/two.test.ts', '');
-  const assertionResults = [{ status: 'passed', fullName: 'is so' }];
+  const assertionResults = [{ status: 'passed', fullName: 'is so', failureMessages: failedBefore }];
   const testResults = [{ name: join(tree, 'test/domain/one.test.ts'), status: 'passed', assertionResults }];
   await put('.results/vitest.json', JSON.stringify({ testResults }));
   await put('.results/vitest.exit', '0\n');
@@ -50,6 +50,14 @@ describe('the count at the end of a run', () => {
     const { code, line, said } = await count();
     expect([code, line]).toEqual([0, '2 passed, 0 failed']);
     expect(said).toMatch(/LEFT OUT.*1 files? of container tests.*nobody there/);
+  });
+
+  it('names what passed at the second try only, and counts it as passed', async () => {
+    await sound({ failedBefore: ['Error: not at first\n    at somewhere'] });
+    await put('.results/containers.left-out', 'no container engine answers: nobody there\n');
+    const { code, line, said } = await count();
+    expect([code, line]).toEqual([0, '2 passed, 0 failed']);
+    expect(said).toContain('SECOND TRY test/domain/one.test.ts: is so: Error: not at first\n');
   });
 
   it('fails with an engine that was to be there and is not', async () => {
