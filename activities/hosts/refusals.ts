@@ -219,8 +219,16 @@ function diskTrouble({ purpose, host, result }: Refused): ForgeError | null {
 
 function failed({ purpose, host, result }: Refused): ForgeError {
   const said = result.stderr.trim().split('\n').slice(-5).map(redacted).map(visibleLine).join(' | ');
+  // Whatever fails there says why. Where a host loses its power its programs are killed one after the other, and the last one has nothing to say.
+  if (said === '') {
+    return new ForgeError('HostUnreachable', {
+      what: `The ${purpose} on ${host} ended without a word (exit code ${result.exitCode}), as where the host goes down.`,
+      left: 'What was done before stays; each effect is whole or not there.',
+      next: 'See whether the host runs, then run the operation again: what was done is not done twice.',
+    });
+  }
   return new ForgeError('CommandFailed', {
-    what: `The ${purpose} failed on ${host} with exit code ${result.exitCode}: ${said === '' ? '(it said nothing)' : said}`,
+    what: `The ${purpose} failed on ${host} with exit code ${result.exitCode}: ${said}`,
     left: 'What was done before stays; each effect is whole or not there.',
     next: 'Put right what it says, then run the operation again: what was done is not done twice.',
   });
