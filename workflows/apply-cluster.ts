@@ -1,14 +1,14 @@
 import { patched, sleep } from '@temporalio/workflow';
 import { portOf, specForHost } from '../domain/nodes.js';
 import type { OperationInput, OperationReport } from '../domain/operation.js';
-import { describeStep, type Plan, type Step } from '../domain/plan.js';
+import { describeStep, type Plan } from '../domain/plan.js';
 import { portsToExamine, type ReachReport } from '../domain/reach.js';
 import type { HostOutcome } from '../domain/survey.js';
 import { agree, type Verdict } from '../domain/verdict.js';
 import { changeSettings } from './change-settings.js';
 import { failure } from './failures.js';
 import { type HostStep, performOnHosts } from './host-steps.js';
-import { inParallel } from './in-parallel.js';
+import { performOnCluster } from './cluster-steps.js';
 import { type Draft, type Operation, runOperation } from './operation.js';
 import { draftFromSurvey } from './survey.js';
 
@@ -90,51 +90,6 @@ async function performOnHost(operation: Operation, step: HostStep): Promise<void
       default:
         return step satisfies never;
     }
-  });
-}
-
-async function performOnCluster(operation: Operation, step: Exclude<Step, { host: string }>): Promise<void> {
-  const { spec } = operation.input;
-  const { settle } = operation.activities;
-  const summary = describeStep(step);
-  await operation.step(step, async (address) => {
-    switch (step.kind) {
-      case 'formCluster': {
-        const { masters, replicas } = step;
-        const formed = await settle.formCluster.executeWithOptions({ summary }, [
-          { spec, masters, replicas, token: { ...address, attempt: 0 } },
-        ]);
-        await rememberIdentities(operation, address.generation, formed.identities);
-        return formed;
-      }
-      case 'smokeTest':
-        return settle.smokeTest.executeWithOptions({ summary }, [{ spec }]);
-      default:
-        return step satisfies never;
-    }
-  });
-}
-
-/** What Redis cannot hold of itself: each host remembers which nodes were formed on it. */
-async function rememberIdentities(
-  operation: Operation,
-  generation: number,
-  ids: Readonly<Record<string, string>>,
-): Promise<void> {
-  const { spec } = operation.input;
-  await inParallel(spec.hosts, spec.timings.hostParallelism, async ({ name: host, nodes }) => {
-    const identities = Object.fromEntries(nodes.map(({ port }) => [String(port), ids[`${host}:${port}`] ?? '']));
-    await operation.activities.change.recordIdentities.executeWithOptions(
-      { summary: `remember the nodes of ${host}` },
-      [
-        {
-          spec: specForHost(spec, host),
-          host,
-          identities,
-          token: { generation, step: 'recordIdentities', attempt: 0 },
-        },
-      ],
-    );
   });
 }
 
