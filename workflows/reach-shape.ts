@@ -11,12 +11,14 @@ import { performOnHosts } from './host-steps.js';
 import type { Draft, Operation, Runbook } from './operation.js';
 import { draftFromSurvey } from './survey.js';
 
+type ShapingKind = Exclude<OperationKind, 'destroy'>;
+
 /** What `apply` and all verbs that change the shape of a cluster have in common: they differ in what is to be reached. */
-export function reachShape(kind: Exclude<OperationKind, 'destroy'>): Runbook {
+export function reachShape(kind: ShapingKind): Runbook {
   return { kind, draft: (operation) => draft(operation, kind), perform, prove };
 }
 
-async function draft(operation: Operation, kind: OperationKind): Promise<Draft> {
+async function draft(operation: Operation, kind: ShapingKind): Promise<Draft> {
   const { spec, goal } = operation.input;
   const { read } = operation.activities;
   const wanted = goal === undefined ? {} : { operation: kind, goal };
