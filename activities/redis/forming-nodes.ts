@@ -1,4 +1,5 @@
 import { type Capabilities, capabilitiesOf } from '../../domain/capabilities.js';
+import { STAND_IN_HOLD } from '../../domain/formation-tuning.js';
 import type { FormationAction, FormationInput, FormingNode } from '../../domain/formation.js';
 import { type DeclaredNode, declaredNodes } from '../../domain/nodes.js';
 import type { SilentNode } from '../../domain/observation.js';
@@ -14,6 +15,7 @@ import {
   type Credentials,
   type NodeConnection,
   type Reply,
+  settingOf,
   textOf,
 } from './connection.js';
 import { nodeFailure } from './failure.js';
@@ -55,6 +57,7 @@ export class FormingNodes {
         ['CLUSTER', 'INFO'],
         ['INFO', 'replication'],
         ['DBSIZE'],
+        ['CONFIG', 'GET', STAND_IN_HOLD.setting],
       ]);
       return { ...asked, answered: true, ...readLook(replies) };
     } catch (error) {
@@ -124,7 +127,7 @@ export class FormingNodes {
   }
 }
 
-function readLook([nodes, clusterInfo, replication, keys]: readonly Reply[]) {
+function readLook([nodes, clusterInfo, replication, keys, hold]: readonly Reply[]) {
   const view = parseClusterNodes(textOf(nodes));
   return {
     id: myselfIn(view),
@@ -132,6 +135,7 @@ function readLook([nodes, clusterInfo, replication, keys]: readonly Reply[]) {
     clusterState: readClusterInfo(parseInfo(textOf(clusterInfo))).clusterState,
     replication: readReplication(parseInfo(textOf(replication))),
     keys: countOf(keys),
+    settings: { [STAND_IN_HOLD.setting]: settingOf(hold) },
   } satisfies Partial<FormingNode>;
 }
 
@@ -140,6 +144,8 @@ export function commandOf(action: FormationAction, { slotRanges }: Pick<Capabili
   switch (action.kind) {
     case 'setConfigEpoch':
       return ['CLUSTER', 'SET-CONFIG-EPOCH', action.epoch];
+    case 'holdWrites':
+      return ['CONFIG', 'SET', STAND_IN_HOLD.setting, STAND_IN_HOLD.value];
     case 'addSlots':
       return slotRanges
         ? ['CLUSTER', 'ADDSLOTSRANGE', ...action.ranges.flat()]
@@ -148,6 +154,9 @@ export function commandOf(action: FormationAction, { slotRanges }: Pick<Capabili
       return ['CLUSTER', 'MEET', action.address, action.port];
     case 'replicate':
       return ['CLUSTER', 'REPLICATE', action.masterId];
+    case 'takeOver':
+      // Without the votes of the others: they serve nobody yet, and nobody has written anything.
+      return ['CLUSTER', 'FAILOVER', 'TAKEOVER'];
     default:
       return action satisfies never;
   }
@@ -158,12 +167,16 @@ export function effectOf(action: FormationAction): string {
   switch (action.kind) {
     case 'setConfigEpoch':
       return `${action.node}: config epoch ${action.epoch}`;
+    case 'holdWrites':
+      return `${action.node} takes no writes until ${action.for} takes over`;
     case 'addSlots':
       return `${action.node}: slots ${action.ranges.map(([from, to]) => `${from}-${to}`).join(' ')}`;
     case 'meet':
       return `${action.node} met ${action.target}`;
     case 'replicate':
       return `${action.node} replicates ${action.master}`;
+    case 'takeOver':
+      return `${action.node} took over from ${action.from}`;
     default:
       return action satisfies never;
   }
