@@ -43,6 +43,8 @@ export function completeSpec(document: SpecDocument, places: Places): Completed 
     os: completeOs(document),
     redis: completeRedis(document),
     persistence: completePersistence(document),
+    moves: completeMoves(document),
+    balance: completeBalance(document),
     users,
     secrets: completeSecrets(document, places),
     timings: completeTimings(document),
@@ -81,6 +83,7 @@ function completeRedis({ redis, persistence }: SpecDocument): ClusterSpec['redis
     protectedMode: redis.protectedMode,
     requireFullCoverage: redis.requireFullCoverage,
     replBacklogBytes: redis.replBacklog,
+    replicaMigration: redis.replicaMigration,
     extra: redis.extra,
   };
 }
@@ -97,6 +100,23 @@ function completePersistence({ persistence }: SpecDocument): ClusterSpec['persis
   return { data, appendonly: appendonly ?? durable, appendfsync, save: save ?? (durable ? '3600 1' : '') };
 }
 
+function completeMoves({ moves }: SpecDocument): ClusterSpec['moves'] {
+  const { mover, maxKeysPerSecond, targetP99, bigKey, bigKeys } = moves;
+  return {
+    mover,
+    maxKeysPerSecond: maxKeysPerSecond ?? null,
+    targetP99Ms: targetP99 ?? null,
+    bigKeyBytes: bigKey,
+    bigKeys,
+  };
+}
+
+function completeBalance({ balance }: SpecDocument): ClusterSpec['balance'] {
+  if (balance === undefined) return null;
+  const { by, threshold, weights } = balance;
+  return { by, thresholdPercent: threshold, weights };
+}
+
 function completeTimings({ timings }: SpecDocument): ClusterSpec['timings'] {
   return {
     sshConnectMs: timings.sshConnect,
@@ -106,6 +126,8 @@ function completeTimings({ timings }: SpecDocument): ClusterSpec['timings'] {
     startMs: timings.start,
     formMs: timings.form,
     pollMs: timings.poll,
+    moveBatchMs: timings.moveBatch,
+    banWindowMs: timings.banWindow,
     heartbeatMs: timings.heartbeat,
     hostParallelism: timings.hostParallelism,
   };

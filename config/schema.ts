@@ -76,7 +76,10 @@ const sudo = flag.exactOptional();
 const sshHost = text(/^[A-Za-z0-9_.:-]+$/, 'a host name or address').exactOptional();
 const jump = section({ ...sshFields, host: text(/^[A-Za-z0-9_.:-]+$/, 'a host name or address') }).exactOptional();
 
-const node = z.union([nodePort, section({ port: nodePort })], { error: 'a port from 1 to 55535, or {port: …}' });
+const leaving = choice(['drain', 'lost']).exactOptional();
+const node = z.union([nodePort, section({ port: nodePort, leaving })], {
+  error: 'a port from 1 to 55535, or {port: …}',
+});
 
 const host = section({
   name: text(/^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$/, 'lower-case letters, digits, dots and dashes'),
@@ -133,6 +136,7 @@ const app = section({
 const shape = section({
   masters: whole(1, 1000, 'the number of masters'),
   replicasPerMaster: whole(0, 5, 'the number of replicas of each master').prefault(1),
+  extraReplicas: whole(1, 1000, 'a number of replicas').exactOptional(),
   withoutReplicas: sentence.exactOptional(),
   sharedZones: sentence.exactOptional(),
 });
@@ -157,6 +161,7 @@ const redis = section({
   protectedMode: flag.prefault(true),
   requireFullCoverage: flag.prefault(false),
   replBacklog: size.prefault('64mb'),
+  replicaMigration: choice(['pinned', 'free']).prefault('pinned'),
   extra: z
     .record(
       text(/^[a-z][a-z0-9-]*$/, 'a directive of redis.conf'),
@@ -178,6 +183,28 @@ const persistence = section({
   ).exactOptional(),
 });
 
+const moves = section({
+  mover: choice(['auto', 'keys']).prefault('auto'),
+  maxKeysPerSecond: whole(1, 100_000_000, 'a number of keys').exactOptional(),
+  targetP99: duration.exactOptional(),
+  bigKey: size.prefault('64mb'),
+  bigKeys: choice(['move', 'refuse']).prefault('move'),
+});
+
+const balance = section({
+  by: choice(['slots', 'memory']).prefault('slots'),
+  threshold: z.number({ error: 'percent' }).min(0, { error: 'percent' }).max(100, { error: 'percent' }).prefault(2),
+  weights: z
+    .record(
+      text(/^\S+:\d+$/, 'the name of a node, host:port'),
+      z.number({ error: 'a number' }).min(0, { error: '0 or more' }),
+      {
+        error: 'a mapping from nodes to their weights',
+      },
+    )
+    .prefault({}),
+});
+
 const timings = section({
   sshConnect: duration.prefault('10s'),
   command: duration.prefault('30s'),
@@ -186,6 +213,8 @@ const timings = section({
   start: duration.prefault('30s'),
   form: duration.prefault('60s'),
   poll: duration.prefault('100ms'),
+  moveBatch: duration.prefault('5s'),
+  banWindow: duration.prefault('65s'),
   heartbeat: duration.prefault('5s'),
   hostParallelism: whole(1, 256, 'a number of hosts').prefault(8),
 });
@@ -217,6 +246,8 @@ export const specSchema = section({
   }).prefault({}),
   redis: redis.prefault({}),
   persistence: persistence.prefault({}),
+  moves: moves.prefault({}),
+  balance: balance.exactOptional(),
   users: section({ app: app.prefault({}) }).prefault({}),
   secrets: section(
     { operator: secret, replication: secret, app: secret, admin: secret },

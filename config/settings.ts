@@ -10,7 +10,7 @@ export function nodeSettings(spec: ClusterSpec): Record<string, string> {
     'cluster-node-timeout': String(redis.nodeTimeoutMs),
     'cluster-require-full-coverage': yesNo(redis.requireFullCoverage),
     // Placement is ours: a replica that moves by itself would undo it.
-    'cluster-allow-replica-migration': 'no',
+    'cluster-allow-replica-migration': yesNo(redis.replicaMigration === 'free'),
     // Recovery to a point in time needs the times in the log from its first line on.
     'aof-timestamp-enabled': 'yes',
     maxmemory: String(redis.maxmemoryBytes),

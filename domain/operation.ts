@@ -1,5 +1,7 @@
 import type { FailureText, FailureType } from './errors.js';
+import type { Goal } from './goal.js';
 import type { OperationKind, Plan } from './plan.js';
+import type { MoveProgress } from './slot-moves.js';
 import type { ClusterSpec } from './spec.js';
 import type { Verdict } from './verdict.js';
 
@@ -12,6 +14,8 @@ export interface OperationInput {
   readonly reason: string;
   /** The run whose foreign lease is taken over by name. */
   readonly breakLease?: string;
+  /** What is to be reached; what the spec says where it is absent. */
+  readonly goal?: Goal;
   /** `destroy` only. */
   readonly data?: DataDecision;
 }
@@ -35,6 +39,16 @@ export interface StepRecord {
   readonly endedAt?: string;
   /** What the step really did, one line each; empty where everything was as wanted. */
   readonly effects: readonly string[];
+  /** Of a step that moves slots: how far it is. */
+  readonly moved?: MoveTotals;
+}
+
+/** How far the slots of a step are, all its batches together. */
+export interface MoveTotals extends Omit<MoveProgress, 'tookMs'> {
+  readonly keysPerSecond: number;
+  readonly bytesPerSecond: number;
+  /** `null` until it can be told. */
+  readonly secondsLeft: number | null;
 }
 
 /** What a person says who holds an operation between its steps. */

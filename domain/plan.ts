@@ -1,6 +1,9 @@
 import type { FailureType } from './errors.js';
 import { changeText, type SettingChange } from './settings.js';
-import type { SlotRange } from './slots.js';
+import type { NamedNode } from './reshape-steps.js';
+import type { MoveForecast, SlotMove } from './slot-moves.js';
+import { REPAIRS, type SlotRepair } from './slot-repairs.js';
+import { formatRanges, slotsIn, type SlotRange } from './slots.js';
 import type { NodePart } from './survey.js';
 
 /** One step of a plan: what a person approves and sees going by. `id` is unique in the plan and stable for the same world. */
@@ -57,6 +60,34 @@ export type Step =
       readonly masters: readonly PlannedMaster[];
       readonly replicas: readonly PlannedReplica[];
     }
+  | { readonly kind: 'repairSlots'; readonly id: string; readonly repairs: readonly SlotRepair[] }
+  | { readonly kind: 'pinReplicas'; readonly id: string; readonly nodes: readonly string[] }
+  | {
+      /** Nodes that are no members yet: masters without slots, and replicas. */
+      readonly kind: 'joinNodes';
+      readonly id: string;
+      readonly masters: readonly string[];
+      readonly replicas: readonly PlannedReplica[];
+    }
+  | {
+      readonly kind: 'attachReplica';
+      readonly id: string;
+      readonly node: string;
+      readonly of: string;
+      readonly why: string;
+    }
+  | {
+      /** A replica takes over from its master, without a lost write. */
+      readonly kind: 'switchMaster';
+      readonly id: string;
+      readonly node: string;
+      readonly was: string;
+      readonly why: string;
+    }
+  | { readonly kind: 'moveSlots'; readonly id: string; readonly moves: readonly SlotMove[]; readonly why: string }
+  | { readonly kind: 'forgetNodes'; readonly id: string; readonly nodes: readonly NamedNode[]; readonly why: string }
+  | { readonly kind: 'awaitForgotten'; readonly id: string; readonly nodes: readonly NamedNode[] }
+  | { readonly kind: 'unpinReplicas'; readonly id: string; readonly nodes: readonly string[] }
   | { readonly kind: 'smokeTest'; readonly id: string }
   | { readonly kind: 'stopNode'; readonly id: string; readonly host: string; readonly node: string }
   | {
@@ -124,9 +155,11 @@ export interface Plan extends PlanBody {
   readonly digest: string;
   /** What the exam of the ports could not see, or saw and does not forbid. No part of what is agreed: the next look may see something else. */
   readonly remarks?: readonly string[];
+  /** What the move of slots will take, where there is one. No part of what is agreed: it changes with every write. */
+  readonly forecast?: MoveForecast;
 }
 
-export type OperationKind = 'apply' | 'destroy';
+export type OperationKind = 'apply' | 'destroy' | 'scale' | 'rebalance' | 'reshard' | 'replace' | 'repair';
 
 /** JSON with sorted keys: the same body has the same text. */
 export function canonicalJson(value: unknown): string {
@@ -158,6 +191,24 @@ export function describeStep(step: Step): string {
       return `start ${step.node} (${step.why})`;
     case 'formCluster':
       return `form the cluster: ${step.masters.length} masters, ${step.replicas.length} replicas`;
+    case 'repairSlots':
+      return `repair slots: ${step.repairs.map(repairWords).join('; ')}`;
+    case 'pinReplicas':
+      return `keep Redis from moving replicas by itself, on ${step.nodes.length} nodes`;
+    case 'joinNodes':
+      return joinWords(step);
+    case 'attachReplica':
+      return `attach ${step.node} to ${step.of} (${step.why})`;
+    case 'switchMaster':
+      return `${step.node} takes over from ${step.was} (${step.why})`;
+    case 'moveSlots':
+      return `move ${step.moves.reduce((sum, { ranges }) => sum + slotsIn(ranges), 0)} slots (${step.why})`;
+    case 'forgetNodes':
+      return `forget ${step.nodes.map(({ name }) => name).join(', ')} on all nodes (${step.why})`;
+    case 'awaitForgotten':
+      return `look again for ${step.nodes.map(({ name }) => name).join(', ')} when Redis would learn of them again`;
+    case 'unpinReplicas':
+      return `let Redis move replicas by itself again, on ${step.nodes.length} nodes`;
     case 'smokeTest':
       return 'smoke test through the cluster as the application user';
     case 'stopNode':
@@ -169,6 +220,18 @@ export function describeStep(step: Step): string {
     default:
       return step satisfies never;
   }
+}
+
+function repairWords({ repair, ranges, owner, why }: SlotRepair): string {
+  return `${REPAIRS[repair]} ${formatRanges(ranges)} to ${owner} (${why})`;
+}
+
+function joinWords({ masters, replicas }: Extract<Step, { kind: 'joinNodes' }>): string {
+  const parts = [
+    ...(masters.length === 0 ? [] : [`${masters.join(', ')} as ${masters.length === 1 ? 'a master' : 'masters'}`]),
+    ...replicas.map(({ node, of }) => `${node} as replica of ${of}`),
+  ];
+  return `join ${parts.join(', ')}`;
 }
 
 function profileWords({ host, changes }: Extract<Step, { kind: 'applyProfile' }>): string {

@@ -13,6 +13,9 @@ export interface ClusterSpec {
   readonly os: OsSpec;
   readonly redis: RedisSettings;
   readonly persistence: PersistenceSpec;
+  readonly moves: MovesSpec;
+  /** How slots are to be shared out; `null` where nobody asked, and an uneven share is left as it is. */
+  readonly balance: BalanceSpec | null;
   readonly users: UsersSpec;
   readonly secrets: SecretsSpec;
   readonly timings: Timings;
@@ -28,6 +31,8 @@ export interface ShapeSpec {
   readonly masters: number;
   /** Replicas of each master. */
   readonly replicasPerMaster: number;
+  /** Replicas beyond those, with whichever master; absent where there are none. */
+  readonly extraReplicas?: number;
   /** The named reason for running without any replica; absent where there are replicas. */
   readonly withoutReplicas?: string;
   /** The named reason for letting a master share its zone with its replica; absent where zones are kept apart. */
@@ -43,7 +48,16 @@ export interface HostSpec {
   readonly ssh: SshAccess;
   /** The one folder that everything of RedisForge on this host lives under, absolute. */
   readonly root: string;
-  readonly nodes: readonly { readonly port: number }[];
+  readonly nodes: readonly NodeSpec[];
+}
+
+export interface NodeSpec {
+  readonly port: number;
+  /**
+   * It is to leave the cluster, and does not count towards the shape. `drain`: it gives its slots away first, then it is stopped and taken away. `lost`: its
+   * host will not come back, and is not asked any more.
+   */
+  readonly leaving?: 'drain' | 'lost';
 }
 
 export interface SshAccess extends SshRoute {
@@ -143,8 +157,34 @@ export interface RedisSettings {
   readonly protectedMode: boolean;
   readonly requireFullCoverage: boolean;
   readonly replBacklogBytes: number;
+  /** `free`: Redis may give a replica to a master that has none, by itself; pinned for as long as slots or nodes are moved. */
+  readonly replicaMigration: 'pinned' | 'free';
   /** Any other directive of redis.conf, by its own name; those that RedisForge owns are refused. */
   readonly extra: Readonly<Record<string, string>>;
+}
+
+/** How slots are moved. */
+export interface MovesSpec {
+  /** `auto`: in one go where both ends can do it, else key by key. `keys`: always key by key. */
+  readonly mover: 'auto' | 'keys';
+  /** Of all that is moved at a time; `null` for no limit. */
+  readonly maxKeysPerSecond: number | null;
+  /** The mover slows down where clients would see a 99th percentile above this; `null` for no target. */
+  readonly targetP99Ms: number | null;
+  /** From this size on a key is named in the plan, and moved alone. */
+  readonly bigKeyBytes: number;
+  /** `refuse`: a slot with such a key is not moved, and the plan is refused. */
+  readonly bigKeys: 'move' | 'refuse';
+}
+
+/** The share of each master. */
+export interface BalanceSpec {
+  /** What is counted: slots, or the memory that their keys take. */
+  readonly by: 'slots' | 'memory';
+  /** As much a master may be off its share before anything is moved. */
+  readonly thresholdPercent: number;
+  /** By node name, for the shard that the node is in; 1 where nothing is said. */
+  readonly weights: Readonly<Record<string, number>>;
 }
 
 export interface PersistenceSpec {
@@ -185,6 +225,10 @@ export interface Timings {
   /** The cluster has to take writes and replicas have to be in sync within this. */
   readonly formMs: number;
   readonly pollMs: number;
+  /** How long slots are moved before the operation looks up: the most that a report of its progress is old. */
+  readonly moveBatchMs: number;
+  /** A forgotten node is looked for again after this; Redis itself refuses to learn of it again for 60 s. */
+  readonly banWindowMs: number;
   /** A worker that has not been heard of for this long is taken for dead, and its activity is given to another. */
   readonly heartbeatMs: number;
   /** How many hosts are worked on at once. */

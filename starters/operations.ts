@@ -17,6 +17,11 @@ export type OperationHandle = WorkflowHandleWithFirstExecutionRunId<typeof apply
 const WORKFLOW_TYPES = {
   apply: 'applyClusterWorkflow',
   destroy: 'destroyClusterWorkflow',
+  scale: 'scaleClusterWorkflow',
+  rebalance: 'rebalanceClusterWorkflow',
+  reshard: 'reshardClusterWorkflow',
+  replace: 'replaceHostWorkflow',
+  repair: 'repairClusterWorkflow',
 } as const satisfies Record<OperationKind, string>;
 
 /** Temporal refuses summaries of more than 400 bytes, encoded; a character may take three. The whole reason is in the memo. */

@@ -3,6 +3,9 @@ import type { Activities } from '../activities/index.js';
 import type { Read } from '../domain/reads.js';
 import type { Timings } from '../domain/spec.js';
 
+/** Far above the longest batch (domain/move-pace.ts): one that hangs in its last slots is found by its own deadlines before. */
+const MOVE_TIMEOUT_MS = 30 * 60_000;
+
 /**
  * Activities by duration class. None has a schedule-to-close timeout: an operation waits for a worker for as long as it takes. Each attempt
  * is bounded, each class has a bound on its attempts, and a dead worker is noticed by the missing heartbeat, not by the long timeout.
@@ -27,6 +30,13 @@ export function activitiesFor(timings: Timings) {
       startToCloseTimeout: timings.sshConnectMs + 2 * timings.installMs + timings.commandMs,
       heartbeatTimeout,
       retry: { initialInterval: 250, maximumInterval: 10_000, maximumAttempts: 10 },
+    }),
+    /** A batch of a move ends by itself when its time is over, or when it is cancelled, with what it has done until then. */
+    move: proxyActivities<Pick<Activities, 'moveSlots' | 'repairSlots'>>({
+      startToCloseTimeout: MOVE_TIMEOUT_MS,
+      heartbeatTimeout,
+      cancellationType: 'WAIT_CANCELLATION_COMPLETED',
+      retry: { initialInterval: 250, maximumInterval: 5_000, maximumAttempts: 20 },
     }),
     /** Forming and proving wait for conditions of the cluster, with their own deadline inside. */
     settle: proxyActivities<Activities>({

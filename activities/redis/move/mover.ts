@@ -1,0 +1,55 @@
+import type { Capabilities } from '../../../domain/capabilities.js';
+import type { SlotRange } from '../../../domain/slots.js';
+import type { MovesSpec } from '../../../domain/spec.js';
+import type { Command, Reply } from '../connection.js';
+
+/** A master at work in a move, as it is now. */
+export interface MovingMaster {
+  readonly name: string;
+  readonly id: string;
+  readonly address: string;
+  readonly port: number;
+  readonly capabilities: Capabilities;
+}
+
+/** What goes from one master to another; no slot is in two of them, and each is owned by `from` now, or is half way to `to`. */
+export interface Transfer {
+  readonly from: MovingMaster;
+  readonly to: MovingMaster;
+  readonly ranges: readonly SlotRange[];
+}
+
+/** The nodes as the attempt's fence user; a lost connection is opened again. */
+export interface MovingNodes {
+  /** Sends commands to one node in one round trip. @throws NodeSilent; ForgeError Fenced where a newer attempt is at work */
+  send(node: string, commands: readonly Command[]): Promise<Reply[]>;
+}
+
+export interface MoveWork {
+  readonly transfers: readonly Transfer[];
+  readonly nodes: MovingNodes;
+  /** Names of the masters that are no part of a transfer: they are told of new owners, too. */
+  readonly otherMasters: readonly string[];
+  readonly rules: MovesSpec;
+  /** When to stop at the next safe point: the time by `performance.now()`, or the signal, whichever comes first. */
+  readonly until: number;
+  readonly signal: AbortSignal;
+  /** Told what has been moved so far by this work, several times a second. */
+  readonly progress: (tally: MoveTally) => void;
+}
+
+export interface MoveTally {
+  readonly slots: number;
+  readonly keys: number;
+  readonly bytes: number;
+  /** Of a probe's round trips to the nodes at work; `null` before the first. */
+  readonly p99Ms: number | null;
+}
+
+/**
+ * Moves slots between masters. It looks before it acts, so that it goes on from whatever another one left; when it returns, by time or by signal or because all is
+ * done, no slot is open by its doing. What is done is told by the owners, not by the tally.
+ */
+export interface SlotMover {
+  move(work: MoveWork): Promise<MoveTally>;
+}
