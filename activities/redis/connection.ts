@@ -16,6 +16,8 @@ export interface NodeTarget {
   readonly timeoutMs: number;
 }
 
+const LAST_WORDS_MS = 100;
+
 /** A key is bytes, which need not be a text. */
 export type Command = readonly [name: string, ...args: (string | number | Buffer)[]];
 
@@ -43,6 +45,8 @@ export class NodeConnection {
       autoResendUnfulfilledCommands: false,
       connectTimeout: target.timeoutMs,
       commandTimeout: target.timeoutMs,
+      // Every reply that was wanted has come: a peer that does not hang up too is not waited for.
+      disconnectTimeout: LAST_WORDS_MS,
     });
     this.#redis.on('error', (error: Error) => {
       this.#lastError = error;
@@ -90,8 +94,9 @@ export class NodeConnection {
     return valueOf(reply, this.#secret);
   }
 
+  /** A connection that never came about is over already; to end it once more would leave a timer, for which the process then stays. */
   close(): void {
-    this.#redis.disconnect();
+    if (this.#redis.status !== 'end') this.#redis.disconnect();
   }
 
   async #exec(pipeline: ChainableCommander): Promise<Reply[]> {
@@ -133,6 +138,12 @@ export function countOf(reply: Reply | undefined): number {
   if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 0)
     throw silenceOf(new Error(`a reply of type ${typeof value} where a count was expected`));
   return value;
+}
+
+/** What CONFIG GET of one setting gave; empty where the server does not know it. */
+export function settingOf(reply: Reply | undefined): string {
+  const pair: unknown = reply?.ok === true ? reply.value : [];
+  return Array.isArray(pair) && typeof pair[1] === 'string' ? pair[1] : '';
 }
 
 /** Opens an authenticated connection; the caller closes it. @throws NodeSilent */

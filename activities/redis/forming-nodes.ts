@@ -1,4 +1,5 @@
 import type { Capabilities } from '../../domain/capabilities.js';
+import { STAND_IN_HOLD } from '../../domain/formation-tuning.js';
 import type { FormationAction, FormationInput, FormingNode } from '../../domain/formation.js';
 import type { DeclaredNode } from '../../domain/nodes.js';
 import type { SilentNode } from '../../domain/observation.js';
@@ -7,7 +8,7 @@ import { parseInfo, readClusterInfo, readReplication } from '../../domain/parse-
 import { myselfIn, parseClusterNodes } from '../../domain/parse-nodes.js';
 import type { ClusterSpec } from '../../domain/spec.js';
 import { ForgeError } from '../../domain/errors.js';
-import { type Command, countOf, type Reply, textOf } from './connection.js';
+import { type Command, countOf, type Reply, settingOf, textOf } from './connection.js';
 import { type Access, OpenNodes } from './open-nodes.js';
 import { silenceOf } from './silence.js';
 
@@ -32,6 +33,7 @@ export class FormingNodes extends OpenNodes {
         ['CLUSTER', 'INFO'],
         ['INFO', 'replication'],
         ['DBSIZE'],
+        ['CONFIG', 'GET', STAND_IN_HOLD.setting],
       ]);
       return { ...asked, answered: true, ...readLook(replies) };
     } catch (error) {
@@ -42,7 +44,7 @@ export class FormingNodes extends OpenNodes {
   }
 }
 
-function readLook([nodes, clusterInfo, replication, keys]: readonly Reply[]) {
+function readLook([nodes, clusterInfo, replication, keys, hold]: readonly Reply[]) {
   const view = parseClusterNodes(textOf(nodes));
   return {
     id: myselfIn(view),
@@ -50,6 +52,7 @@ function readLook([nodes, clusterInfo, replication, keys]: readonly Reply[]) {
     clusterState: readClusterInfo(parseInfo(textOf(clusterInfo))).clusterState,
     replication: readReplication(parseInfo(textOf(replication))),
     keys: countOf(keys),
+    settings: { [STAND_IN_HOLD.setting]: settingOf(hold) },
   } satisfies Partial<FormingNode>;
 }
 
@@ -58,6 +61,8 @@ export function commandOf(action: FormationAction, { slotRanges }: Pick<Capabili
   switch (action.kind) {
     case 'setConfigEpoch':
       return ['CLUSTER', 'SET-CONFIG-EPOCH', action.epoch];
+    case 'holdWrites':
+      return ['CONFIG', 'SET', STAND_IN_HOLD.setting, STAND_IN_HOLD.value];
     case 'addSlots':
       return slotRanges
         ? ['CLUSTER', 'ADDSLOTSRANGE', ...action.ranges.flat()]
@@ -66,6 +71,9 @@ export function commandOf(action: FormationAction, { slotRanges }: Pick<Capabili
       return ['CLUSTER', 'MEET', action.address, action.port];
     case 'replicate':
       return ['CLUSTER', 'REPLICATE', action.masterId];
+    case 'takeOver':
+      // Without the votes of the others: they serve nobody yet, and nobody has written anything.
+      return ['CLUSTER', 'FAILOVER', 'TAKEOVER'];
     default:
       return action satisfies never;
   }
@@ -76,12 +84,16 @@ export function effectOf(action: FormationAction): string {
   switch (action.kind) {
     case 'setConfigEpoch':
       return `${action.node}: config epoch ${action.epoch}`;
+    case 'holdWrites':
+      return `${action.node} takes no writes until ${action.for} takes over`;
     case 'addSlots':
       return `${action.node}: slots ${action.ranges.map(([from, to]) => `${from}-${to}`).join(' ')}`;
     case 'meet':
       return `${action.node} met ${action.target}`;
     case 'replicate':
       return `${action.node} replicates ${action.master}`;
+    case 'takeOver':
+      return `${action.node} took over from ${action.from}`;
     default:
       return action satisfies never;
   }
