@@ -74,6 +74,8 @@ export interface ReplicaReplication {
   readonly masterPort: number;
   readonly link: 'up' | 'down';
   readonly syncing: boolean;
+  /** Bytes of the full sync that have come so far; absent where none is under way. */
+  readonly syncedBytes?: number;
   readonly offset: number;
   readonly lastIoSecondsAgo: number;
 }
@@ -111,6 +113,6 @@ export function answering(observation: Observation): AnsweringNode[] {
 }
 
 /** What a node says of itself: its own line of its own view. */
-export function selfOf(node: AnsweringNode): ViewEntry | undefined {
+export function selfOf(node: Pick<AnsweringNode, 'id' | 'view'>): ViewEntry | undefined {
   return node.view.find((entry) => entry.id === node.id);
 }
