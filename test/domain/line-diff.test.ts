@@ -38,9 +38,9 @@ describe('the difference of two texts', () => {
   it('makes the one of the other', () => {
     const lines = fc.array(fc.constantFrom('a', 'b', 'c', ''), { maxLength: 12 }).map((all) => text(...all));
     fc.assert(
-      fc.property(lines, lines, (before, after) =>
-        expect(patched(before, unifiedDiff({ path: 'x', before, after }))).toBe(after),
-      ),
+      fc.property(lines, lines, (before, after) => {
+        expect(patched(before, unifiedDiff({ path: 'x', before, after }))).toBe(after);
+      }),
     );
   });
 });
