@@ -5,7 +5,7 @@ import { renderUnit } from '../../config/render-unit.js';
 import { type ApplyWorld, runningWithOtherFiles, type WantedFiles } from '../../domain/apply-world.js';
 import { expectationOf } from '../../domain/expectation.js';
 import type { Goal } from '../../domain/goal.js';
-import { judge } from '../../domain/judge.js';
+import { isSettled, judge } from '../../domain/judge.js';
 import { settingDrift } from '../../domain/judge-expectation.js';
 import { nodeName } from '../../domain/nodes.js';
 import { answering, type Observation } from '../../domain/observation.js';
@@ -85,6 +85,12 @@ export function createClusterActivities({ observe, otherSecrets, secrets, helper
     async awaitHealthy({ spec }: { spec: ClusterSpec }): Promise<Verdict> {
       const { formMs: deadlineMs, pollMs } = spec.timings;
       return pollUntil({ ask: () => judgeCluster({ spec }), enough: (verdict) => verdict.healthy, deadlineMs, pollMs });
+    },
+
+    /** As `awaitHealthy`, until no half state is left: what a stopped operation can answer for, whose cluster may not have its shape yet. */
+    async awaitSettled({ spec }: { spec: ClusterSpec }): Promise<Verdict> {
+      const { formMs: deadlineMs, pollMs } = spec.timings;
+      return pollUntil({ ask: () => judgeCluster({ spec }), enough: isSettled, deadlineMs, pollMs });
     },
   };
 }
