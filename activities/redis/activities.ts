@@ -3,6 +3,7 @@ import type { Observation } from '../../domain/observation.js';
 import type { ClusterSpec } from '../../domain/spec.js';
 import type { MovedSlots, MoveSlotsStep } from '../../domain/reshape-steps.js';
 import type { StepResult } from '../../domain/steps.js';
+import { tellProgress } from '../heartbeat.js';
 import { form, type Formed, type FormRequest } from './form.js';
 import type { FenceDeps } from './fence.js';
 import { moveSlots } from './move/move-slots.js';
@@ -35,8 +36,8 @@ export function createRedisActivities({ secrets, confirm }: FenceDeps) {
 
     /** Moves as many of the slots as fit into the step's time, from whatever an earlier attempt left; tells how far it is. */
     moveSlots: (step: MoveSlotsStep): Promise<MovedSlots> => {
-      const { cancellationSignal: signal, heartbeat } = Context.current();
-      return moveSlots(step, { secrets, confirm, progress: heartbeat, signal });
+      const { cancellationSignal: signal } = Context.current();
+      return moveSlots(step, { secrets, confirm, progress: tellProgress, signal });
     },
 
     /** Uses the cluster as the application will, and takes its keys away again. */

@@ -10,8 +10,8 @@ import { textOf } from '../connection.js';
 import { Fence, type FenceDeps } from '../fence.js';
 import { OpenNodes } from '../open-nodes.js';
 import { Given } from './given.js';
-import { keyMover } from './keys.js';
-import type { MoveTally, MovingMaster, SlotMover, Transfer } from './mover.js';
+import { moveByBest } from './choose.js';
+import type { MoveTally, MovingMaster, Transfer } from './mover.js';
 import { countKeys } from './pair.js';
 import { MoveTrouble, silent } from './trouble.js';
 
@@ -24,8 +24,6 @@ export interface MoveSlotsDeps extends FenceDeps {
   readonly progress: (heartbeat: MoveHeartbeat) => void;
   /** Aborted: it comes to the next safe point, and returns how far it got. */
   readonly signal: AbortSignal;
-  /** Moves slots in one go, where both ends can. */
-  readonly atomicMover?: SlotMover;
 }
 
 /** Between tries of a move that met trouble. */
@@ -128,7 +126,7 @@ class Moving {
     const atWork = new Set(transfers.flatMap(({ from, to }) => [from.name, to.name]));
     const masters = viewers.filter((viewer) => ownLine(viewer)?.masterId === null).map(({ name }) => name);
     add(
-      await keyMover.move({
+      await moveByBest({
         transfers,
         nodes: this.nodes,
         otherMasters: masters.filter((name) => !atWork.has(name)),
