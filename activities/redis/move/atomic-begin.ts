@@ -37,7 +37,8 @@ export async function beginTasks(request: BeginRequest, tools: Tools): Promise<B
     if (pair === undefined || pair.left.length === 0) continue;
     const isReady = ready.get(pair) ?? (await isReadyToMove(pair, tools));
     ready.set(pair, isReady);
-    if (isReady) begun.push(await begin(pair, { ...request, begunBefore: request.begunBefore || begun.length > 0 }, tools));
+    if (isReady)
+      begun.push(await begin(pair, { ...request, begunBefore: request.begunBefore || begun.length > 0 }, tools));
     else pair.notBefore = performance.now() + NOT_READY_MS;
   }
   return begun;
@@ -111,6 +112,9 @@ export function foundTask(pair: PairWork, chunk: Chunk, task: AtomicTask): Runni
   };
 }
 
-export function weightOf({ bytesPerKey }: PairWork, { keys }: Chunk): { readonly keys: number; readonly bytes: number } {
+export function weightOf(
+  { bytesPerKey }: PairWork,
+  { keys }: Chunk,
+): { readonly keys: number; readonly bytes: number } {
   return { keys, bytes: Math.round(keys * bytesPerKey) };
 }

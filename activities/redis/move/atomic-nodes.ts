@@ -111,7 +111,10 @@ export class AtomicNodes {
 
   /** Why a node cannot give slots away now; `null` where it can. @throws as `ask` */
   async whyNotGive(name: string): Promise<string | null> {
-    const replies = await this.ask(name, [['INFO', 'persistence'], ['INFO', 'clients']]);
+    const replies = await this.ask(name, [
+      ['INFO', 'persistence'],
+      ['INFO', 'clients'],
+    ]);
     if (replies === null) return `${name} does not answer`;
     return readable(name, () => {
       const [persistence, clients] = [parseInfo(textOf(replies[0])), parseInfo(textOf(replies[1]))];
@@ -124,7 +127,10 @@ export class AtomicNodes {
 
   /** Why a node should not get slots now; `null` where it may: its replicas keep up, so that little is lost with it. @throws as `ask` */
   async whyNotGet(name: string): Promise<string | null> {
-    const replies = await this.ask(name, [['INFO', 'replication'], ['INFO', 'clients']]);
+    const replies = await this.ask(name, [
+      ['INFO', 'replication'],
+      ['INFO', 'clients'],
+    ]);
     if (replies === null) return `${name} does not answer`;
     return readable(name, () => {
       const replication = readReplication(parseInfo(textOf(replies[0])));

@@ -33,4 +33,3 @@ async function lookAtMaster({ name, id }: MovingMaster, nodes: AtomicNodes): Pro
   if (words.migrating.length + words.importing.length > 0) throw openSlots(name);
   return words;
 }
-

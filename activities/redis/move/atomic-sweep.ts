@@ -54,12 +54,7 @@ async function tasksOf(masters: readonly MovingMaster[], { nodes }: Tools): Prom
 }
 
 /** The pair that a task belongs to, where all that it moves is still to be moved. */
-function adopt(
-  at: MovingMaster,
-  task: AtomicTask,
-  pairs: readonly PairWork[],
-  { engine }: Tools,
-): Adopted | undefined {
+function adopt(at: MovingMaster, task: AtomicTask, pairs: readonly PairWork[], { engine }: Tools): Adopted | undefined {
   if (task.side !== engine.askedSide || !isUnderWay(task)) return undefined;
   for (const pair of pairs) {
     const { from, to } = pair.transfer;

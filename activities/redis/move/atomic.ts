@@ -144,7 +144,9 @@ class AtomicMove {
   }
 
   async #poll(): Promise<void> {
-    const polled = await Promise.allSettled(this.#byAsked(this.#running).map(([name, running]) => this.#pollNode(name, running)));
+    const polled = await Promise.allSettled(
+      this.#byAsked(this.#running).map(([name, running]) => this.#pollNode(name, running)),
+    );
     for (const outcome of polled) if (outcome.status === 'rejected') throw outcome.reason;
   }
 
