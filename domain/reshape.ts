@@ -8,6 +8,7 @@ import { askedMoves, sharingMoves, uncoveredRefusal, whyMoves } from './reshape-
 import { shapeRefusals } from './reshape-refusals.js';
 import { decideRoles, type Roles } from './reshape-roles.js';
 import type { Attachment } from './reshape-attach.js';
+import type { NamedNode } from './reshape-steps.js';
 
 export type Reshape = Pick<PlanBody, 'steps' | 'refusals' | 'notes'>;
 
@@ -22,21 +23,13 @@ export function planReshape(world: ApplyWorld, cluster: Members): Reshape {
   const roles = decideRoles({ spec, cluster, attach });
   const moves = movesOf(world, { cluster, roles });
   const leaving = planLeaving(world, cluster);
-  const early = unique([
-    ...cluster.newcomers.flatMap((node) => ghostsAt(cluster, node)),
-    ...roles.targets.rejoining.map(({ node, id }) => ({ name: node.name, nodeId: id })),
-  ]);
-  const forgotten = [...early, ...leaving.forgotten, ...leaving.forgottenBefore];
+  const ghosts = unique(cluster.newcomers.flatMap((node) => ghostsAt(cluster, node)));
+  const rejoining = roles.targets.rejoining.map(({ node, id }) => ({ name: node.name, nodeId: id }));
+  const forgotten = [...ghosts, ...rejoining, ...leaving.forgotten, ...leaving.forgottenBefore];
   const { masters, replicas } = roles.joining;
   const first: Step[] = [
-    ...(early.length === 0
-      ? []
-      : [
-          {
-            ...({ kind: 'forgetNodes', id: 'forgetNodes/before', nodes: early } as const),
-            why: 'so that they can join anew',
-          },
-        ]),
+    ...forgetStep(ghosts, { id: 'forgetNodes/ghosts', why: 'others have their addresses now' }),
+    ...forgetStep(rejoining, { id: 'forgetNodes/rejoining', why: 'they join anew, as masters', comesBack: true }),
     ...(masters.length + replicas.length === 0
       ? []
       : [{ kind: 'joinNodes' as const, id: 'joinNodes', masters, replicas }]),
@@ -46,16 +39,7 @@ export function planReshape(world: ApplyWorld, cluster: Members): Reshape {
     ...attachSteps(roles, roles.attachments.after, 'after'),
   ];
   const last: Step[] = [
-    ...(leaving.forgotten.length === 0
-      ? []
-      : [
-          {
-            kind: 'forgetNodes' as const,
-            id: 'forgetNodes',
-            nodes: leaving.forgotten,
-            why: 'the spec lets them leave',
-          },
-        ]),
+    ...forgetStep(leaving.forgotten, { id: 'forgetNodes', why: 'the spec lets them leave' }),
     ...leaving.stops,
     ...(forgotten.length === 0
       ? []
@@ -78,6 +62,12 @@ export function planReshape(world: ApplyWorld, cluster: Members): Reshape {
       : [],
     notes: [...leaving.notes, ...movesAdvice(world, { cluster, roles, moves: moves.steps })],
   };
+}
+
+type ForgetStep = Extract<Step, { kind: 'forgetNodes' }>;
+
+function forgetStep(nodes: readonly NamedNode[], rest: Omit<ForgetStep, 'kind' | 'nodes'>): ForgetStep[] {
+  return nodes.length === 0 ? [] : [{ kind: 'forgetNodes', nodes, ...rest }];
 }
 
 type MoveStep = Extract<Step, { kind: 'moveSlots' }>;
