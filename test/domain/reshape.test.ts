@@ -72,8 +72,8 @@ describe('a formed cluster', () => {
     const plan = planFor(cluster, spec);
     expect(plan.refusals).toEqual([]);
     expect(titles(plan)).toEqual([
-      'join h8:6379 as a master, h7:6379 as replica of h8:6379',
-      'move 4096 slots (fill h8:6379)',
+      'join h7:6379 as a master, h8:6379 as replica of h7:6379',
+      'move 4096 slots (fill h7:6379)',
       'smoke test through the cluster as the application user',
     ]);
     run(cluster, spec, plan);
@@ -233,7 +233,12 @@ interface Change {
   readonly from: ClusterSpec;
   readonly to: ClusterSpec;
   readonly failovers: readonly number[];
+  /** What is printed of a case that fails. */
+  readonly toString: () => string;
 }
+
+const words = ({ shape, hosts: all }: ClusterSpec) =>
+  `${JSON.stringify(shape)} ${all.map(({ name, zone, nodes }) => `${name}/${zone}${nodes[0]?.leaving ?? ''}`).join(' ')}`;
 
 const anyShape: fc.Arbitrary<ShapeSpec> = fc
   .record({
@@ -267,11 +272,9 @@ const anyChange: fc.Arbitrary<Change> = fc
     const fresh = Array.from({ length: nodesOf(after) - (old.length - chosen.size) }, (_, i) =>
       hostOf(`n${i + 1}`, { zone: `z${zones[i] ?? 1}`, address: `10.0.1.${i + 1}` }),
     );
-    return {
-      from: specWith(before, old),
-      to: specWith(after, [...leaving(old, [...chosen], how), ...fresh]),
-      failovers,
-    };
+    const from = specWith(before, old);
+    const to = specWith(after, [...leaving(old, [...chosen], how), ...fresh]);
+    return { from, to, failovers, toString: () => `${words(from)} -> ${words(to)}, failovers ${failovers.join()}` };
   })
   .filter(({ from, to }) => separationProblem(from) === null && separationProblem(to) === null);
 

@@ -4,6 +4,7 @@ import type { AnsweringNode, Observation, ObservedNode, ViewEntry } from '../../
 import { eachSlot } from '../../domain/ownership.js';
 import type { Placement } from '../../domain/placement.js';
 import type { Step } from '../../domain/plan.js';
+import type { NamedNode } from '../../domain/reshape-steps.js';
 import { compactRanges, slotsIn, type SlotRange } from '../../domain/slots.js';
 import type { ClusterSpec } from '../../domain/spec.js';
 import type { HostSurvey } from '../../domain/survey.js';
@@ -193,8 +194,7 @@ export class ModelCluster {
         for (const move of step.moves) this.#move(move);
         return;
       case 'forgetNodes':
-        for (const { name, nodeId } of step.nodes) this.#forget(name, nodeId);
-        return;
+        return this.#forget(step.nodes);
       case 'stopNode':
         if (this.get(step.node).member) throw new Error(`${step.node} is a member and would be stopped`);
         this.get(step.node).running = false;
@@ -252,12 +252,14 @@ export class ModelCluster {
     taker.slots = compactRanges([...taker.slots, ...ofSlots(moved)]);
   }
 
-  #forget(name: string, nodeId: string): void {
-    const node = this.get(name);
-    if (node.id !== nodeId || !node.member) throw new Error(`nobody knows ${name} as ${nodeId}`);
-    if (node.slots.length > 0 || this.replicasOf(name).length > 0) throw new Error(`${name} is needed still`);
-    node.member = false;
-    node.master = null;
-    node.id = this.#nextId();
+  #forget(named: readonly NamedNode[]): void {
+    const nodes = named.map(({ name }) => this.get(name));
+    for (const [i, node] of nodes.entries()) {
+      const { name, nodeId } = named[i] ?? { name: '', nodeId: '' };
+      if (node.id !== nodeId || !node.member) throw new Error(`nobody knows ${name} as ${nodeId}`);
+      const followed = this.replicasOf(name).some((replica) => !nodes.includes(replica));
+      if (node.slots.length > 0 || followed) throw new Error(`${name} is needed still`);
+    }
+    for (const node of nodes) Object.assign(node, { member: false, master: null, id: this.#nextId() });
   }
 }
