@@ -1,15 +1,20 @@
 import type { FormingNode } from './formation.js';
+import type { ViewEntry } from './observation.js';
 import { ownClaims, viewedOwners } from './ownership.js';
 import { endpoint, hasFailed, inHandshake } from './picture.js';
+import { formatRanges } from './slots.js';
 
 /** What has not come true yet, in words: a formation is not done before every node sees the same, serves, and every replica is in sync. */
 export function missingUntilDone(nodes: readonly FormingNode[]): string[] {
   const claims = ownClaims(nodes);
+  const own = ownersText(nodes.flatMap(({ id, view }) => view.filter((entry) => entry.id === id)));
   return [
     ...unclear(claims),
     ...nodes.filter(({ clusterState }) => clusterState !== 'ok').map(({ name }) => `${name} says cluster_state:fail`),
     ...nodes.flatMap((node) => viewProblems(node, nodes)),
-    ...nodes.filter((node) => !agrees(node, claims)).map(({ name }) => `${name} sees other owners of slots`),
+    ...nodes
+      .filter((node) => ownersText(node.view) !== own && !agrees(node, claims))
+      .map(({ name }) => `${name} sees other owners of slots`),
     ...sameEpochs(nodes),
     ...nodes.flatMap((node) => replicaProblems(node, nodes)),
   ];
@@ -38,6 +43,15 @@ function viewProblems(viewer: FormingNode, nodes: readonly FormingNode[]): strin
     return entry.masterId === (self?.masterId ?? null) ? [] : [`${viewer.name} sees another role of ${node.name}`];
   });
   return [...handshakes, ...others];
+}
+
+/** The owners and their slots in words: where two are the same, so are all slots, and they need not be gone through one by one. */
+function ownersText(entries: readonly ViewEntry[]): string {
+  const owners = entries.filter(({ masterId, slots }) => masterId === null && slots.length > 0);
+  return owners
+    .map(({ id, slots }) => `${id} ${formatRanges(slots)}`)
+    .sort()
+    .join('\n');
 }
 
 function agrees(viewer: FormingNode, claims: readonly (readonly string[])[]): boolean {
