@@ -1,4 +1,5 @@
 import type { FormingNode } from './formation.js';
+import { selfOf } from './observation.js';
 import { ownClaims, viewedOwners } from './ownership.js';
 import { endpoint, hasFailed, inHandshake } from './picture.js';
 
@@ -29,15 +30,17 @@ function viewProblems(viewer: FormingNode, nodes: readonly FormingNode[]): strin
   const handshakes = viewer.view
     .filter(inHandshake)
     .map((entry) => `${viewer.name} is in a handshake with ${endpoint(entry)}`);
-  const others = nodes.flatMap((node) => {
-    const entry = viewer.view.find(({ id }) => id === node.id);
-    if (entry === undefined || inHandshake(entry)) return [`${viewer.name} does not know ${node.name}`];
-    if (hasFailed(entry)) return [`${viewer.name} takes ${node.name} for failed`];
-    if (entry.link === 'disconnected') return [`${viewer.name} has no bus link to ${node.name}`];
-    const self = node.view.find(({ id }) => id === node.id);
-    return entry.masterId === (self?.masterId ?? null) ? [] : [`${viewer.name} sees another role of ${node.name}`];
-  });
-  return [...handshakes, ...others];
+  return [...handshakes, ...nodes.flatMap((node) => sightProblems(viewer, node))];
+}
+
+/** How one node sees another, or itself, against what that one says of itself. */
+export function sightProblems(viewer: FormingNode, node: FormingNode): string[] {
+  const entry = viewer.view.find(({ id }) => id === node.id);
+  if (entry === undefined || inHandshake(entry)) return [`${viewer.name} does not know ${node.name}`];
+  if (hasFailed(entry)) return [`${viewer.name} takes ${node.name} for failed`];
+  if (entry.link === 'disconnected') return [`${viewer.name} has no bus link to ${node.name}`];
+  const masterId = selfOf(node)?.masterId ?? null;
+  return entry.masterId === masterId ? [] : [`${viewer.name} sees another role of ${node.name}`];
 }
 
 function agrees(viewer: FormingNode, claims: readonly (readonly string[])[]): boolean {
@@ -56,7 +59,8 @@ function sameEpochs(nodes: readonly FormingNode[]): string[] {
   });
 }
 
-function replicaProblems(node: FormingNode, nodes: readonly FormingNode[]): string[] {
+/** What a replica is short of to be a copy of its master; nothing for a master. */
+export function replicaProblems(node: FormingNode, nodes: readonly FormingNode[]): string[] {
   const { replication } = node;
   const masterId = node.view.find(({ id }) => id === node.id)?.masterId ?? null;
   if (masterId === null) return [];

@@ -22,8 +22,22 @@ export function declaredNodes(spec: ClusterSpec): DeclaredNode[] {
   );
 }
 
+/** The hosts that are asked and worked on: all but those of which every node is lost. */
+export function hostsAtWork(spec: ClusterSpec): HostSpec[] {
+  return spec.hosts.filter(({ nodes }) => nodes.some(({ leaving }) => leaving !== 'lost'));
+}
+
 export function nodeName(host: string, port: number): string {
   return `${host}:${port}`;
+}
+
+/** Names of the nodes that are to leave the cluster, with how. */
+export function leavingNodes(spec: ClusterSpec): Map<string, 'drain' | 'lost'> {
+  return new Map(
+    spec.hosts.flatMap(({ name, nodes }) =>
+      nodes.flatMap(({ port, leaving }) => (leaving === undefined ? [] : [[nodeName(name, port), leaving] as const])),
+    ),
+  );
 }
 
 /** The spec as work on one host needs it: without the other hosts, which would make every call of a large cluster large. */

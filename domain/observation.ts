@@ -76,6 +76,8 @@ export interface ReplicaReplication {
   readonly masterPort: number;
   readonly link: 'up' | 'down';
   readonly syncing: boolean;
+  /** Bytes of the full sync that have come so far; absent where none is under way. */
+  readonly syncedBytes?: number;
   readonly offset: number;
   readonly lastIoSecondsAgo: number;
 }
