@@ -98,6 +98,7 @@ async function move(nodes: RedisNodes, masters: readonly string[], { mover, move
       nodes: open,
       otherMasters: masters.filter((name) => !atWork.has(name)),
       rules: { ...spec.moves, ...how.rules },
+      nodeTimeoutMs: spec.redis.nodeTimeoutMs,
       until: performance.now() + (how.forMs ?? 60_000),
       signal: how.signal ?? new AbortController().signal,
       progress: how.progress ?? (() => undefined),
