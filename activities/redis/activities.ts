@@ -1,5 +1,12 @@
 import { Context } from '@temporalio/activity';
 import type { Observation } from '../../domain/observation.js';
+import type {
+  AttachReplicaStep,
+  AwaitForgottenStep,
+  ForgetNodesStep,
+  Joined,
+  JoinNodesStep,
+} from '../../domain/reshape-steps.js';
 import type { ClusterSpec } from '../../domain/spec.js';
 import type { MovedSlots, MoveSlotsStep } from '../../domain/reshape-steps.js';
 import type { StepResult } from '../../domain/steps.js';
@@ -7,6 +14,10 @@ import { tellProgress } from '../heartbeat.js';
 import { form, type Formed, type FormRequest } from './form.js';
 import type { FenceDeps } from './fence.js';
 import { moveSlots } from './move/move-slots.js';
+import { attachReplica } from './members/attach.js';
+import { awaitForgotten } from './members/await-forgotten.js';
+import { forgetNodes } from './members/forget.js';
+import { joinNodes } from './members/join.js';
 import { observe } from './observe.js';
 import { setSettings, type SettingsStep } from './settings.js';
 import { smoke } from './smoke.js';
@@ -14,14 +25,35 @@ import { setUsers, type UsersStep } from './users.js';
 
 /** What is done with nodes over their own protocol. */
 export function createRedisActivities({ secrets, confirm }: FenceDeps) {
+  const membersDeps = () => {
+    const { cancellationSignal, heartbeat } = Context.current();
+    return { secrets, confirm, progress: heartbeat, signal: cancellationSignal };
+  };
   return {
     /** All nodes' views and what each says of itself. Read only. */
     observeCluster: ({ spec }: { readonly spec: ClusterSpec }): Promise<Observation> => observe({ spec, secrets }),
 
     /** Makes one cluster of the declared nodes, from whatever an earlier attempt left. */
-    formCluster: (request: FormRequest): Promise<Formed> => {
-      const { cancellationSignal, heartbeat } = Context.current();
-      return form(request, { secrets, confirm, progress: heartbeat, signal: cancellationSignal });
+    formCluster: (request: FormRequest): Promise<Formed> => form(request, membersDeps()),
+
+    /** Makes new nodes members of the formed cluster, from whatever an earlier attempt left. */
+    async joinNodes(step: JoinNodesStep): Promise<Joined> {
+      return joinNodes(step, membersDeps());
+    },
+
+    /** Makes a member a replica of the master that a shard has now. */
+    async attachReplica(step: AttachReplicaStep): Promise<StepResult> {
+      return attachReplica(step, membersDeps());
+    },
+
+    /** Resets nodes that leave, and has every member forget them. */
+    async forgetNodes(step: ForgetNodesStep): Promise<StepResult> {
+      return forgetNodes(step, membersDeps());
+    },
+
+    /** Waits until Redis would learn of forgotten nodes again, and sees to it that it does not. */
+    async awaitForgotten(step: AwaitForgottenStep): Promise<StepResult> {
+      return awaitForgotten(step, membersDeps());
     },
 
     /** Changes settings of one running node, and reads each back. */
