@@ -44,7 +44,7 @@ export function membersOf(world: World): Members | null {
   const known = new Set(world.surveys.flatMap(({ record }) => Object.values(record.identities)));
   const ours = picture.members.filter(({ declared }) => declared);
   if (!ours.some(({ id }) => known.has(id))) return null;
-  const leaving = leavingNodes(world.spec);
+  const leaving = new Map(leavingNodes(world.spec).map((node) => [node.name, node.leaving]));
   const found = declaredNodes(world.spec).map((node) => ({ node, seen: seenOf(world, { node, picture }) }));
   const ids = new Map(found.flatMap(({ node, seen }) => (seen === null ? [] : [[seen.id, node.name] as const])));
   const owners = ownersOf(world, ours);

@@ -45,7 +45,7 @@ export function countProblem(spec: ClusterSpec): string | null {
   const staying = stayingNodes(spec).length;
   if (staying === wanted) return null;
   const extra = extraReplicas === 0 ? '' : ` and ${extraReplicas} more`;
-  const leaving = leavingNodes(spec).size;
+  const leaving = leavingNodes(spec).length;
   const without = leaving === 0 ? '' : ` that stay, beside ${leaving} that leave`;
   return `${masters} masters with ${replicasPerMaster} replicas each${extra} are ${wanted} nodes, and the hosts declare ${staying}${without}`;
 }

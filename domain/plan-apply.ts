@@ -3,7 +3,7 @@ import { type Members, membersOf } from './cluster-members.js';
 import { isLastOfFormation, formationStep, tuningStep } from './plan-formation.js';
 import { planGoal } from './plan-goals.js';
 import { hostProblems, hostSteps, nodeProblems } from './plan-hosts.js';
-import { hostsAtWork, stayingNodes } from './nodes.js';
+import { lostHosts, stayingNodes } from './nodes.js';
 import { place, type Placement } from './placement.js';
 import type { PlanBody, Refusal, Step } from './plan.js';
 import { profileNotes } from './plan-profile.js';
@@ -61,8 +61,7 @@ function bodyOf(
 
 /** Hosts that are lost by the spec's own word need not answer. */
 function unsurveyed({ spec, unsurveyed: all }: ApplyWorld): Refusal[] {
-  const asked = hostsAtWork(spec).map(({ name }) => name);
-  const lost = new Set(spec.hosts.map(({ name }) => name).filter((name) => !asked.includes(name)));
+  const lost = new Set(lostHosts(spec).map(({ name }) => name));
   return all.filter(({ host }) => host === undefined || !lost.has(host));
 }
 

@@ -42,7 +42,7 @@ export function tuningStep(
     tuningLeft(node, world.settings).every(({ setting }) => setting === SYNC_DELAY),
   );
   if (reshaping && harmless) return { steps: [], refusals: [] };
-  if (reshaping || leavingNodes(world.spec).size > 0) {
+  if (reshaping || leavingNodes(world.spec).length > 0) {
     const what = `${names} still runs with settings that only a formation uses: it was killed before it took them back.`;
     const next = 'Run apply with the spec as it was: it takes them back. Then change the members.';
     return { steps: [], refusals: [{ what, next }] };
@@ -84,7 +84,7 @@ function answeringOurs(world: ApplyWorld): AnsweringNode[] {
 
 /** Nodes that leave are not formed. */
 function stayingObservation({ spec, observation }: ApplyWorld): Observation {
-  const leaving = leavingNodes(spec);
+  const leaving = new Set(leavingNodes(spec).map(({ name }) => name));
   return leaving.size === 0
     ? observation
     : { ...observation, nodes: observation.nodes.filter(({ name }) => !leaving.has(name)) };
