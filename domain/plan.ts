@@ -85,14 +85,7 @@ export type Step =
       readonly why: string;
     }
   | { readonly kind: 'moveSlots'; readonly id: string; readonly moves: readonly SlotMove[]; readonly why: string }
-  | {
-      readonly kind: 'forgetNodes';
-      readonly id: string;
-      readonly nodes: readonly NamedNode[];
-      readonly why: string;
-      /** They stay in the spec, are reset all the same, and join again as new nodes. */
-      readonly comesBack?: true;
-    }
+  | { readonly kind: 'forgetNodes'; readonly id: string; readonly nodes: readonly NamedNode[]; readonly why: string }
   | { readonly kind: 'awaitForgotten'; readonly id: string; readonly nodes: readonly NamedNode[] }
   | { readonly kind: 'unpinReplicas'; readonly id: string; readonly nodes: readonly string[] }
   | { readonly kind: 'smokeTest'; readonly id: string }

@@ -39,12 +39,10 @@ export interface SwitchMasterStep extends ClusterStep {
 /** Nodes are forgotten by all others, and what answers of them is reset. */
 export interface ForgetNodesStep extends ClusterStep {
   readonly nodes: readonly NamedNode[];
-  /** They are reset although the spec keeps them: they join again as new nodes. */
-  readonly comesBack?: true;
 }
 
 /** After the ban window: nobody may know them any more; who does is told again. */
-export type AwaitForgottenStep = Omit<ForgetNodesStep, 'comesBack'>;
+export type AwaitForgottenStep = ForgetNodesStep;
 
 /** Replica migration of Redis's own is off (pin), or as the spec wants it again (unpin). */
 export interface PinReplicasStep extends ClusterStep {

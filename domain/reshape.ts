@@ -54,7 +54,7 @@ function stepsOf(
   return {
     changing: [
       ...forgetStep(ghosts, { id: 'forgetNodes/ghosts', why: 'others have their addresses now' }),
-      ...forgetStep(rejoining, { id: 'forgetNodes/rejoining', why: 'they join anew, as masters', comesBack: true }),
+      ...forgetStep(rejoining, { id: 'forgetNodes/rejoining', why: 'they join anew, as masters' }),
       ...joinStep(roles),
       ...attachSteps(roles, roles.attachments.before, 'before'),
       ...takeOverSteps(roles),

@@ -35,9 +35,7 @@ export async function performOnCluster(operation: Operation, step: ClusterWideSt
       case 'moveSlots':
         return moveSlots(operation, step, address);
       case 'forgetNodes':
-        return settle.forgetNodes.executeWithOptions({ summary }, [
-          { spec, nodes: step.nodes, token, ...(step.comesBack === true ? { comesBack: true } : {}) },
-        ]);
+        return settle.forgetNodes.executeWithOptions({ summary }, [{ spec, nodes: step.nodes, token }]);
       case 'awaitForgotten':
         await operation.waitFor(spec.timings.banWindowMs);
         return settle.awaitForgotten.executeWithOptions({ summary }, [{ spec, nodes: step.nodes, token }]);

@@ -44,12 +44,12 @@ export async function forgetNodes(step: ForgetNodesStep, deps: MembersDeps): Pro
   });
 }
 
-function leavingOf({ spec, nodes, comesBack }: ForgetNodesStep) {
+function leavingOf({ spec, nodes }: ForgetNodesStep) {
   const leaving = new Set(leavingNodes(spec).map(({ name }) => name));
   const declared = declaredNodes(spec);
   return nodes.map((node) => ({
     ...node,
-    at: comesBack === true || leaving.has(node.name) ? (declared.find(({ name }) => name === node.name) ?? null) : null,
+    at: leaving.has(node.name) ? (declared.find(({ name }) => name === node.name) ?? null) : null,
   }));
 }
 
