@@ -8,7 +8,7 @@ import type {
   JoinNodesStep,
 } from '../../domain/reshape-steps.js';
 import type { ClusterSpec } from '../../domain/spec.js';
-import type { MovedSlots, MoveSlotsStep } from '../../domain/reshape-steps.js';
+import type { MovedSlots, MoveSlotsStep, RepairSlotsStep } from '../../domain/reshape-steps.js';
 import type { StepResult } from '../../domain/steps.js';
 import { tellProgress } from '../heartbeat.js';
 import { form, type Formed, type FormRequest } from './form.js';
@@ -20,6 +20,7 @@ import { forgetNodes } from './members/forget.js';
 import { joinNodes } from './members/join.js';
 import { observe } from './observe.js';
 import { setSettings, type SettingsStep } from './settings.js';
+import { repairSlots } from './slots/repair.js';
 import { smoke } from './smoke.js';
 import { setUsers, type UsersStep } from './users.js';
 
@@ -70,6 +71,11 @@ export function createRedisActivities({ secrets, confirm }: FenceDeps) {
     moveSlots: (step: MoveSlotsStep): Promise<MovedSlots> => {
       const { cancellationSignal: signal } = Context.current();
       return moveSlots(step, { secrets, confirm, progress: tellProgress, signal });
+    },
+
+    /** Mends the half states of slots, from whatever an earlier attempt left. */
+    async repairSlots(step: RepairSlotsStep): Promise<StepResult> {
+      return repairSlots(step, membersDeps());
     },
 
     /** Uses the cluster as the application will, and takes its keys away again. */
