@@ -84,7 +84,8 @@ function rightsOf(spec: ClusterSpec, duty: Duty): string {
     case 'operator':
       return `${NO_DATA} ${OPERATOR_RIGHTS}`;
     case 'replication':
-      return `${NO_DATA} ${[REPLICATION_RIGHTS, ...(pushesSlots(spec) ? [PUSHING_RIGHTS] : [])].join(' ')}`;
+      // What pushing takes away, `-@dangerous`, would take PSYNC with it: what replicas need is granted last.
+      return `${NO_DATA} ${[...(pushesSlots(spec) ? [PUSHING_RIGHTS] : []), REPLICATION_RIGHTS].join(' ')}`;
     case 'app': {
       const { keys, channels, commands } = spec.users.app;
       return `resetkeys ${keys} resetchannels ${channels} -@all ${commands}`.replace(/\s+/g, ' ');
