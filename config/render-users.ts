@@ -21,12 +21,20 @@ const OPERATOR_RIGHTS = [
 const STEERING_RIGHTS =
   '+ping +auth +hello +command +client +info +role +dbsize +lastsave +bgsave +wait +time +cluster +config|get +config|set';
 
-/** `steer`: cluster and settings. `users`: only the rights of users. */
-export type FenceRights = 'steer' | 'users';
+/**
+ * What moving slots takes, by either mover. Key by key the source reads, the target writes, and neither's values can be read by whoever has these rights:
+ * MIGRATE hands keys on from node to node, and what it sends is SELECT and RESTORE-ASKING. The size of a key is its own affair, its name is not hidden.
+ */
+const MOVING_RIGHTS =
+  '~* +ping +auth +select +info +dbsize +cluster +migrate +restore-asking +memory|usage +config|get +config|set';
+
+/** `steer`: cluster and settings. `users`: only the rights of users. `move`: slots and their keys, without reading values. */
+export type FenceRights = 'steer' | 'users' | 'move';
 
 const FENCE_RIGHTS: Readonly<Record<FenceRights, string>> = {
   steer: STEERING_RIGHTS,
   users: '+ping +auth +acl|whoami +acl|getuser +acl|setuser',
+  move: MOVING_RIGHTS,
 };
 
 /** The rules of a fence user, after `reset`. */

@@ -43,6 +43,8 @@ export interface AnsweringNode extends Asked {
   /** What CLUSTER INFO says. */
   readonly clusterState: 'ok' | 'fail';
   readonly currentEpoch: number;
+  /** Tasks of the engine's own to move slots to this node that run, or fail and are tried again; 0 where the engine does not say. */
+  readonly slotTasks: number;
   readonly view: readonly ViewEntry[];
   readonly keys: number;
   readonly usedMemoryBytes: number;

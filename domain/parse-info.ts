@@ -103,10 +103,11 @@ function valueOf(pair: string): string {
 }
 
 /** CLUSTER INFO as far as the verdict needs it. @throws UnreadableAnswer */
-export function readClusterInfo(info: InfoFields): Pick<AnsweringNode, 'clusterState' | 'currentEpoch'> {
+export function readClusterInfo(info: InfoFields): Pick<AnsweringNode, 'clusterState' | 'currentEpoch' | 'slotTasks'> {
   return {
     clusterState: text(info, 'cluster_state') === 'ok' ? 'ok' : 'fail',
     currentEpoch: count(info, 'cluster_current_epoch'),
+    slotTasks: whole('slot tasks', info.get('cluster_slot_migration_active_tasks') ?? '0'),
   };
 }
 

@@ -6,15 +6,19 @@ import type {
   ForgetNodesStep,
   Joined,
   JoinNodesStep,
+  MovedSlots,
+  MoveSlotsStep,
 } from '../../domain/reshape-steps.js';
 import type { ClusterSpec } from '../../domain/spec.js';
 import type { StepResult } from '../../domain/steps.js';
+import { tellProgress } from '../heartbeat.js';
 import { form, type Formed, type FormRequest } from './form.js';
 import type { FenceDeps } from './fence.js';
 import { attachReplica } from './members/attach.js';
 import { awaitForgotten } from './members/await-forgotten.js';
 import { forgetNodes } from './members/forget.js';
 import { joinNodes } from './members/join.js';
+import { moveSlots } from './move/move-slots.js';
 import { observe } from './observe.js';
 import { setSettings, type SettingsStep } from './settings.js';
 import { smoke } from './smoke.js';
@@ -23,8 +27,8 @@ import { setUsers, type UsersStep } from './users.js';
 /** What is done with nodes over their own protocol. */
 export function createRedisActivities({ secrets, confirm }: FenceDeps) {
   const membersDeps = () => {
-    const { cancellationSignal, heartbeat } = Context.current();
-    return { secrets, confirm, progress: heartbeat, signal: cancellationSignal };
+    const { cancellationSignal: signal } = Context.current();
+    return { secrets, confirm, progress: tellProgress, signal };
   };
   return {
     /** All nodes' views and what each says of itself. Read only. */
@@ -48,7 +52,7 @@ export function createRedisActivities({ secrets, confirm }: FenceDeps) {
       return forgetNodes(step, membersDeps());
     },
 
-    /** Waits until Redis would learn of forgotten nodes again, and sees to it that it does not. */
+    /** Looks for forgotten nodes when Redis would learn of them again, and sees to it that it does not. */
     async awaitForgotten(step: AwaitForgottenStep): Promise<StepResult> {
       return awaitForgotten(step, membersDeps());
     },
@@ -61,6 +65,12 @@ export function createRedisActivities({ secrets, confirm }: FenceDeps) {
     /** Gives the users of one running node the rights of the spec; their secrets stay. */
     async setUsers(step: UsersStep): Promise<StepResult> {
       return setUsers(step, { secrets, confirm });
+    },
+
+    /** Moves as many of the slots as fit into the step's time, from whatever an earlier attempt left; tells how far it is. */
+    moveSlots: (step: MoveSlotsStep): Promise<MovedSlots> => {
+      const { cancellationSignal: signal } = Context.current();
+      return moveSlots(step, { secrets, confirm, progress: tellProgress, signal });
     },
 
     /** Uses the cluster as the application will, and takes its keys away again. */

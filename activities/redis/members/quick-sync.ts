@@ -1,7 +1,7 @@
 import { wantedSettings } from '../../../config/settings.js';
 import type { ClusterSpec } from '../../../domain/spec.js';
 import type { FormingNodes } from '../forming-nodes.js';
-import { takeTuningBack, tune } from '../tuning.js';
+import { takeSettingsBack, tune } from '../tuning.js';
 import type { Settled } from './rounds.js';
 
 /** A master waits so long before it feeds its first replica; the other setting of a formation must not be touched on a cluster that serves. */
@@ -31,10 +31,10 @@ export async function syncingQuickly(
     await tune({ nodes, names: masters, wanted, only: [DELAY] });
     settled = await work();
   } catch (error) {
-    await takeTuningBack({ nodes, names, wanted }).catch(() => undefined);
+    await takeSettingsBack({ nodes, names, wanted }).catch(() => undefined);
     throw error;
   }
-  const takenBack = await takeTuningBack({ nodes, names, wanted });
+  const takenBack = await takeSettingsBack({ nodes, names, wanted });
   // What this attempt itself has set for a moment is nothing that it did.
   return masters.length > 0 ? settled : { ...settled, effects: [...settled.effects, ...takenBack] };
 }
