@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { capabilitiesOf } from '../domain/capabilities.js';
 import type { ClusterSpec, Duty } from '../domain/spec.js';
 import { userName } from '../domain/users.js';
 import type { NodeSecrets } from './secrets.js';
@@ -20,6 +21,15 @@ const OPERATOR_RIGHTS = [
 /** What forming and steering a cluster takes, and nothing that reads or writes keys. */
 const STEERING_RIGHTS =
   '+ping +auth +hello +command +client +info +role +dbsize +lastsave +bgsave +wait +time +cluster +config|get +config|set';
+
+const REPLICATION_RIGHTS = '+psync +replconf +ping';
+
+/**
+ * Where the source is told to move slots (Valkey), it logs in to the target as the replication user and writes what it has as a client would: the snapshot as
+ * commands, then the commands of its clients as they come, PFCOUNT among them, which mends what it reads. Without what empties a node, loads code or moves keys
+ * elsewhere. Only there: older servers do not know the words, and Redis has a secret of its own for this.
+ */
+const PUSHING_RIGHTS = '~* +@write -@scripting -@dangerous +restore +sort +pfcount +select +cluster|syncslots';
 
 /**
  * What moving slots takes, by either mover. Key by key the source reads, the target writes, and neither's values can be read by whoever has these rights:
@@ -67,7 +77,7 @@ function rightsOf(spec: ClusterSpec, duty: Duty): string {
     case 'operator':
       return `${NO_DATA} ${OPERATOR_RIGHTS}`;
     case 'replication':
-      return `${NO_DATA} +psync +replconf +ping`;
+      return `${NO_DATA} ${[REPLICATION_RIGHTS, ...(pushesSlots(spec) ? [PUSHING_RIGHTS] : [])].join(' ')}`;
     case 'app': {
       const { keys, channels, commands } = spec.users.app;
       return `resetkeys ${keys} resetchannels ${channels} -@all ${commands}`.replace(/\s+/g, ' ');
@@ -77,6 +87,10 @@ function rightsOf(spec: ClusterSpec, duty: Duty): string {
     default:
       return duty satisfies never;
   }
+}
+
+function pushesSlots({ engine: { kind, version } }: ClusterSpec): boolean {
+  return capabilitiesOf({ engine: kind, version }).slotMover?.asked === 'source';
 }
 
 /** SHA-256 in hex, as Redis keeps passwords. During a rotation both secrets are let in. */

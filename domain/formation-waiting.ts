@@ -1,16 +1,20 @@
 import type { FormingNode } from './formation.js';
-import { selfOf } from './observation.js';
+import { selfOf, type ViewEntry } from './observation.js';
 import { ownClaims, viewedOwners } from './ownership.js';
 import { endpoint, hasFailed, inHandshake } from './picture.js';
+import { formatRanges } from './slots.js';
 
 /** What has not come true yet, in words: a formation is not done before every node sees the same, serves, and every replica is in sync. */
 export function missingUntilDone(nodes: readonly FormingNode[]): string[] {
   const claims = ownClaims(nodes);
+  const own = ownersText(nodes.flatMap(({ id, view }) => view.filter((entry) => entry.id === id)));
   return [
     ...unclear(claims),
     ...nodes.filter(({ clusterState }) => clusterState !== 'ok').map(({ name }) => `${name} says cluster_state:fail`),
     ...nodes.flatMap((node) => viewProblems(node, nodes)),
-    ...nodes.filter((node) => !agrees(node, claims)).map(({ name }) => `${name} sees other owners of slots`),
+    ...nodes
+      .filter((node) => ownersText(node.view) !== own && !agrees(node, claims))
+      .map(({ name }) => `${name} sees other owners of slots`),
     ...sameEpochs(nodes),
     ...nodes.flatMap((node) => replicaProblems(node, nodes)),
   ];
@@ -41,6 +45,15 @@ export function sightProblems(viewer: FormingNode, node: FormingNode): string[] 
   if (entry.link === 'disconnected') return [`${viewer.name} has no bus link to ${node.name}`];
   const masterId = selfOf(node)?.masterId ?? null;
   return entry.masterId === masterId ? [] : [`${viewer.name} sees another role of ${node.name}`];
+}
+
+/** The owners and their slots in words: where two are the same, so are all slots, and they need not be gone through one by one. */
+function ownersText(entries: readonly ViewEntry[]): string {
+  const owners = entries.filter(({ masterId, slots }) => masterId === null && slots.length > 0);
+  return owners
+    .map(({ id, slots }) => `${id} ${formatRanges(slots)}`)
+    .sort()
+    .join('\n');
 }
 
 function agrees(viewer: FormingNode, claims: readonly (readonly string[])[]): boolean {

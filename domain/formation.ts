@@ -97,6 +97,7 @@ function nextActions({ wanted, nodes, shards }: Situation): FormationAction[] {
     ...epochActions(nodes, shards),
     ...slotActions({ wanted, nodes, shards }),
     ...meetActions(nodes),
+    ...pairActions(nodes, shards),
     ...planReplicas(nodes, shards).actions,
     ...takeOvers(shards).actions,
   ];
@@ -166,6 +167,19 @@ function meetActions(nodes: readonly FormingNode[]): FormationAction[] {
       // The hub was forgotten there, and words of unknown nodes are not listened to.
       return knows(node, hub) ? [] : meet(node, hub);
     });
+}
+
+/**
+ * A planned master is to replicate its stand-in at once, and would hear of it from the hub half a second later. Only where neither has met anybody: a meeting
+ * that crosses another one takes longer than none.
+ */
+function pairActions(nodes: readonly FormingNode[], shards: readonly Shard[]): FormationAction[] {
+  const [hub] = nodes;
+  return shards.flatMap((shard) => {
+    const [[planned], standIn] = [shard, standInOf(shard)];
+    if (planned === undefined || standIn === undefined || planned === hub || standIn === hub) return [];
+    return planned.view.length > 1 || standIn.view.length > 1 ? [] : meet(planned, standIn);
+  });
 }
 
 function meet(node: FormingNode, target: FormingNode): FormationAction[] {
