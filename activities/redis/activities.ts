@@ -8,6 +8,7 @@ import type {
   JoinNodesStep,
   MovedSlots,
   MoveSlotsStep,
+  SwitchMasterStep,
 } from '../../domain/reshape-steps.js';
 import type { ClusterSpec } from '../../domain/spec.js';
 import type { StepResult } from '../../domain/steps.js';
@@ -18,6 +19,7 @@ import { attachReplica } from './members/attach.js';
 import { awaitForgotten } from './members/await-forgotten.js';
 import { forgetNodes } from './members/forget.js';
 import { joinNodes } from './members/join.js';
+import { switchMaster } from './members/switch.js';
 import { moveSlots } from './move/move-slots.js';
 import { observe } from './observe.js';
 import { setSettings, type SettingsStep } from './settings.js';
@@ -45,6 +47,11 @@ export function createRedisActivities({ secrets, confirm }: FenceDeps) {
     /** Makes a member a replica of the master that a shard has now. */
     async attachReplica(step: AttachReplicaStep): Promise<StepResult> {
       return attachReplica(step, membersDeps());
+    },
+
+    /** Makes a replica the master of its shard, without a lost write. */
+    async switchMaster(step: SwitchMasterStep): Promise<StepResult> {
+      return switchMaster(step, membersDeps());
     },
 
     /** Resets nodes that leave, and has every member forget them. */

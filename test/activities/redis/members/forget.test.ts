@@ -162,9 +162,16 @@ describe('forgetNodes', () => {
     expect((await cluster.look()).flatMap(({ view }) => view.filter(({ id }) => id === ids[first]))).toEqual([]);
     ids = identities;
     await expectMember(first);
-    expect((await failureOf(forgetNow(named(first), {}, cluster.spec))).text.what).toContain(
-      'the spec does not say that it leaves',
-    );
+  });
+
+  it('takes a member out that is to join anew, and does not look at what it is afterwards', async () => {
+    await forgetNow(named(first), {}, cluster.spec);
+    await expectGone(first);
+    const step = { spec: cluster.spec, token: TOKEN, masters: [first], replicas: [] };
+    const { identities } = await joinNodes(step, cluster.deps);
+    expect(await forgetNow(named(first), {}, cluster.spec)).toEqual({ effects: [] });
+    ids = identities;
+    await expectMember(first);
   });
 
   it('touches nothing where one of the nodes owns slots', async () => {
