@@ -49,7 +49,6 @@ export function fateOfTask(task: {
   readonly stoppedMs: number;
 }): 'finish' | 'cancel' {
   const { reason, firstOfCall, elapsedMs, estimateMs, stoppedMs } = task;
-  if (reason === 'time')
-    return firstOfCall || stoppedMs <= Math.max(SHORT_MS, estimateMs) ? 'finish' : 'cancel';
+  if (reason === 'time') return firstOfCall || stoppedMs <= Math.max(SHORT_MS, estimateMs) ? 'finish' : 'cancel';
   return estimateMs - elapsedMs <= SHORT_MS && stoppedMs <= 2 * SHORT_MS ? 'finish' : 'cancel';
 }

@@ -18,8 +18,8 @@ const SILENT_MS = 3000;
 /** Commands of one round trip: more of them would keep a node from its clients. */
 const COUNTED_AT_ONCE = 512;
 
-/** A replica says once a second how far it is. One that is this far behind what its master had then does not keep up. */
-const REPLICA_MAY_LAG_MS = 2500;
+/** A replica says once a second how far it is. One that has been silent for this long, or has not what its master had then, does not keep up. */
+const REPLICA_MAY_LAG_MS = 3000;
 /** … and as long as nothing is known of the time before. */
 const REPLICA_MAY_LAG_BYTES = 64 * 2 ** 20;
 
@@ -133,12 +133,14 @@ export class AtomicNodes {
     ]);
     if (replies === null) return `${name} does not answer`;
     return readable(name, () => {
-      const replication = readReplication(parseInfo(textOf(replies[0])));
+      const info = parseInfo(textOf(replies[0]));
+      const replication = readReplication(info);
       if (replication.role !== 'master') return `${name} is a replica`;
       if (isPaused(parseInfo(textOf(replies[1])))) return `the clients of ${name} are paused`;
       const needed = this.#offsetToHave(name, replication.offset);
       const behind = replication.replicas.find(({ state, offset }) => state !== 'online' || offset < needed);
-      return behind === undefined ? null : `the replica ${behind.address}:${behind.port} of ${name} is behind`;
+      if (behind !== undefined) return `the replica ${behind.address}:${behind.port} of ${name} is behind`;
+      return silentReplicas(info) ? `a replica of ${name} does not answer` : null;
     });
   }
 
@@ -182,6 +184,14 @@ export function within(owned: readonly SlotRange[], wanted: readonly SlotRange[]
 /** Valkey tells it; Redis keeps to itself that CLIENT PAUSE holds, and its task waits. */
 function isPaused(clients: InfoFields): boolean {
   return !['none', 'slot_migration_in_progress'].includes(clients.get('paused_reason') ?? 'none');
+}
+
+/** Each replica's line in INFO ends with the seconds since its last word. */
+function silentReplicas(replication: InfoFields): boolean {
+  const lags = [...replication].flatMap(([name, line]) =>
+    /^slave\d+$/.test(name) ? [Number(/,lag=(\d{1,9})(?:,|$)/.exec(line)?.[1] ?? 0)] : [],
+  );
+  return lags.some((seconds) => seconds * 1000 > REPLICA_MAY_LAG_MS);
 }
 
 /** An answer that cannot be read is a failure of the node that gave it. @throws ForgeError */
