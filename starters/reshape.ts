@@ -73,6 +73,6 @@ export async function newHosts(
 }
 
 function newHost(shown: Omit<ShownHost, 'hostKey'> & { hostKey: string | null }, ports: readonly number[]): NewHost {
-  const { name, zone, address, user, host, port, hostKey } = shown;
-  return { name, zone, address, ports, login: { user, host, port, hostKey } };
+  const { name, zone, address, root, user, host, port, hostKey } = shown;
+  return { name, zone, address, ports, ...(root === null ? {} : { root }), login: { user, host, port, hostKey } };
 }

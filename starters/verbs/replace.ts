@@ -22,7 +22,7 @@ export const replaceVerb: Verb = (program, io) => {
     .argument('<host>', 'the host that goes, by its name in the spec')
     .requiredOption(
       '--with <user@host[:port]>',
-      'the new host; ,zone=Z (default: that of the one that goes), ,address=IP and ,name=N where they differ',
+      'the new host; ,zone=Z (default: that of the one that goes), ,address=IP, ,name=N and ,root=FOLDER where they differ',
     )
     .option('--drain', 'the host still answers: its nodes give their slots away first')
     .action(action(io, (host: string, options: ReplaceOptions) => replace(io, host, options)));

@@ -43,7 +43,7 @@ const AS = 'what the numbers of the shape are to count them as (default: masters
 export const scaleVerb: Verb = (program, io) => {
   const scale = program.command('scale').description('more nodes or fewer, with their slots, and prove it');
   verb(scale, 'add', 'add nodes: on hosts of the spec (h3:6381, or h3 for its next free port), or on new ones')
-    .argument('<host...>', 'HOST[:PORT] of the spec, or user@host[:port],zone=Z[,address=IP][,name=N]')
+    .argument('<host...>', 'HOST[:PORT] of the spec, or user@host[:port],zone=Z[,address=IP][,name=N][,root=FOLDER]')
     .addOption(new Option('--as <role>', AS).choices(['master', 'replica']))
     .option('--of <node>', 'replicas of the shard of this node')
     .option(
