@@ -62,15 +62,6 @@ export function nodeName(host: string, port: number): string {
   return `${host}:${port}`;
 }
 
-/** Names of the nodes that are to leave the cluster, with how. */
-export function leavingNodes(spec: ClusterSpec): Map<string, 'drain' | 'lost'> {
-  return new Map(
-    spec.hosts.flatMap(({ name, nodes }) =>
-      nodes.flatMap(({ port, leaving }) => (leaving === undefined ? [] : [[nodeName(name, port), leaving] as const])),
-    ),
-  );
-}
-
 /** The spec as work on one host needs it: without the other hosts, which would make every call of a large cluster large. */
 export function specForHost(spec: ClusterSpec, host: string): ClusterSpec {
   return { ...spec, hosts: spec.hosts.filter(({ name }) => name === host) };
