@@ -38,13 +38,20 @@ const PUSHING_RIGHTS = '~* +@write -@scripting -@dangerous +restore +sort +pfcou
 const MOVING_RIGHTS =
   '~* +ping +auth +select +info +dbsize +cluster +migrate +restore-asking +memory|usage +config|get +config|set';
 
-/** `steer`: cluster and settings. `users`: only the rights of users. `move`: slots and their keys, without reading values. */
-export type FenceRights = 'steer' | 'users' | 'move';
+/** Besides, of two copies of a key the one that nobody serves is taken away. */
+const MENDING_RIGHTS = `${MOVING_RIGHTS} +asking +unlink`;
+
+/**
+ * `steer`: cluster and settings. `users`: only the rights of users. `move`: slots and their keys, without reading values. `mend`: as `move`, and half states of
+ * slots.
+ */
+export type FenceRights = 'steer' | 'users' | 'move' | 'mend';
 
 const FENCE_RIGHTS: Readonly<Record<FenceRights, string>> = {
   steer: STEERING_RIGHTS,
   users: '+ping +auth +acl|whoami +acl|getuser +acl|setuser',
   move: MOVING_RIGHTS,
+  mend: MENDING_RIGHTS,
 };
 
 /** The rules of a fence user, after `reset`. */
