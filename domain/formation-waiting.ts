@@ -1,5 +1,5 @@
 import type { FormingNode } from './formation.js';
-import type { ViewEntry } from './observation.js';
+import { selfOf, type ViewEntry } from './observation.js';
 import { ownClaims, viewedOwners } from './ownership.js';
 import { endpoint, hasFailed, inHandshake } from './picture.js';
 import { formatRanges } from './slots.js';
@@ -34,15 +34,17 @@ function viewProblems(viewer: FormingNode, nodes: readonly FormingNode[]): strin
   const handshakes = viewer.view
     .filter(inHandshake)
     .map((entry) => `${viewer.name} is in a handshake with ${endpoint(entry)}`);
-  const others = nodes.flatMap((node) => {
-    const entry = viewer.view.find(({ id }) => id === node.id);
-    if (entry === undefined || inHandshake(entry)) return [`${viewer.name} does not know ${node.name}`];
-    if (hasFailed(entry)) return [`${viewer.name} takes ${node.name} for failed`];
-    if (entry.link === 'disconnected') return [`${viewer.name} has no bus link to ${node.name}`];
-    const self = node.view.find(({ id }) => id === node.id);
-    return entry.masterId === (self?.masterId ?? null) ? [] : [`${viewer.name} sees another role of ${node.name}`];
-  });
-  return [...handshakes, ...others];
+  return [...handshakes, ...nodes.flatMap((node) => sightProblems(viewer, node))];
+}
+
+/** How one node sees another, or itself, against what that one says of itself. */
+export function sightProblems(viewer: FormingNode, node: FormingNode): string[] {
+  const entry = viewer.view.find(({ id }) => id === node.id);
+  if (entry === undefined || inHandshake(entry)) return [`${viewer.name} does not know ${node.name}`];
+  if (hasFailed(entry)) return [`${viewer.name} takes ${node.name} for failed`];
+  if (entry.link === 'disconnected') return [`${viewer.name} has no bus link to ${node.name}`];
+  const masterId = selfOf(node)?.masterId ?? null;
+  return entry.masterId === masterId ? [] : [`${viewer.name} sees another role of ${node.name}`];
 }
 
 /** The owners and their slots in words: where two are the same, so are all slots, and they need not be gone through one by one. */
@@ -70,7 +72,8 @@ function sameEpochs(nodes: readonly FormingNode[]): string[] {
   });
 }
 
-function replicaProblems(node: FormingNode, nodes: readonly FormingNode[]): string[] {
+/** What a replica is short of to be a copy of its master; nothing for a master. */
+export function replicaProblems(node: FormingNode, nodes: readonly FormingNode[]): string[] {
   const { replication } = node;
   const masterId = node.view.find(({ id }) => id === node.id)?.masterId ?? null;
   if (masterId === null) return [];

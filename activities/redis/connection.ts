@@ -1,4 +1,4 @@
-import { Redis } from 'ioredis';
+import { type ChainableCommander, Redis } from 'ioredis';
 import type { Secret } from '../../config/secrets.js';
 import { silenceOf } from './silence.js';
 
@@ -14,11 +14,14 @@ export interface NodeTarget {
   readonly credentials: Credentials;
   /** Deadline in milliseconds of connecting, and of each answer. */
   readonly timeoutMs: number;
+  /** Another one of connecting. */
+  readonly connectMs?: number;
 }
 
 const LAST_WORDS_MS = 100;
 
-export type Command = readonly [name: string, ...args: (string | number)[]];
+/** A key is bytes, which need not be a text. */
+export type Command = readonly [name: string, ...args: (string | number | Buffer)[]];
 
 /** A reply, or the server's refusal of that one command. */
 export type Reply = { readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly error: Error };
@@ -42,7 +45,7 @@ export class NodeConnection {
       maxRetriesPerRequest: 0,
       retryStrategy: null,
       autoResendUnfulfilledCommands: false,
-      connectTimeout: target.timeoutMs,
+      connectTimeout: target.connectMs ?? target.timeoutMs,
       commandTimeout: target.timeoutMs,
       // Every reply that was wanted has come: a peer that does not hang up too is not waited for.
       disconnectTimeout: LAST_WORDS_MS,
@@ -76,8 +79,15 @@ export class NodeConnection {
     if (commands.length === 0) return [];
     const pipeline = this.#redis.pipeline();
     for (const [name, ...args] of commands) pipeline.call(name, ...args);
-    const results = (await pipeline.exec().catch((error: unknown) => this.#fail(error))) ?? [];
-    return results.map(([error, value]) => this.#reply(error, value));
+    return this.#exec(pipeline);
+  }
+
+  /** As `pipeline`, with a Buffer for every text of the replies: keys need not be texts. @throws NodeSilent where the node does not answer */
+  async pipelineBytes(commands: readonly Command[]): Promise<Reply[]> {
+    if (commands.length === 0) return [];
+    const pipeline = this.#redis.pipeline();
+    for (const [name, ...args] of commands) pipeline.callBuffer(name, ...args);
+    return this.#exec(pipeline);
   }
 
   /** Sends one command. @throws NodeSilent where it is refused or not answered */
@@ -89,6 +99,11 @@ export class NodeConnection {
   /** A connection that never came about is over already; to end it once more would leave a timer, for which the process then stays. */
   close(): void {
     if (this.#redis.status !== 'end') this.#redis.disconnect();
+  }
+
+  async #exec(pipeline: ChainableCommander): Promise<Reply[]> {
+    const results = (await pipeline.exec().catch((error: unknown) => this.#fail(error))) ?? [];
+    return results.map(([error, value]) => this.#reply(error, value));
   }
 
   /** A refusal is the server's answer to one command; a connection that is gone or silent fails them all. */

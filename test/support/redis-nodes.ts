@@ -6,6 +6,7 @@ import { renderUsers } from '../../config/render-users.js';
 import { createSecretResolver, resolveSecrets, Secret, type SecretResolver } from '../../config/secrets.js';
 import { nodeSettings } from '../../config/settings.js';
 import { nodeName } from '../../domain/nodes.js';
+import type { Engine } from '../../lab/engines.js';
 import type { ClusterSpec, Duty } from '../../domain/spec.js';
 import { userName } from '../../domain/users.js';
 import { freePorts } from './ports.js';
@@ -33,6 +34,10 @@ export interface RedisNodesOptions {
   readonly appCommands?: string;
   readonly redisCommandMs?: number;
   readonly formMs?: number;
+  /** An engine of the lab; the redis-server of this machine where nothing is said. */
+  readonly engine?: Engine;
+  /** Further words of the servers' command lines; they win over ours. */
+  readonly args?: readonly string[];
 }
 
 /** Running cluster-mode nodes with the users and settings that the spec renders, one per host and three zones, not yet formed. */
@@ -55,8 +60,10 @@ export async function startRedisNodes(options: RedisNodesOptions = {}): Promise<
     ...['--cluster-enabled', 'yes', '--aclfile', aclfile],
     ...['--masteruser', userName(spec, 'replication'), '--masterauth', password.replication],
     ...Object.entries(nodeSettings(spec)).flatMap(([name, value]) => [`--${name}`, value]),
+    ...(options.args ?? []),
   ];
-  const started = await Promise.all(ports.map((port) => startRedis({ address: ADDRESS, port, args })));
+  const program = options.engine === undefined ? {} : { program: options.engine.server };
+  const started = await Promise.all(ports.map((port) => startRedis({ address: ADDRESS, port, args, ...program })));
   return {
     spec,
     secrets,
@@ -83,7 +90,10 @@ function secret(duty: string): string {
 function clusterSpec(options: RedisNodesOptions, ports: readonly number[]): ClusterSpec {
   const { masters = 3, replicasPerMaster = 1 } = options;
   const base = specOf();
+  const engine =
+    options.engine === undefined ? base.engine : { kind: options.engine.kind, version: options.engine.version };
   return specOf({
+    engine,
     shape: { masters, replicasPerMaster },
     hosts: ports.map((port, i) =>
       hostOf(`h${i + 1}`, { zone: `z${(i % 3) + 1}`, address: ADDRESS, nodes: [{ port }] }),

@@ -28,6 +28,8 @@ export interface RedisServer {
 export interface RedisServerOptions {
   readonly address?: string;
   readonly port?: number;
+  /** The server program; the one of this machine where nothing is said. */
+  readonly program?: string;
   /** Further words of the command line, such as `['--cluster-enabled', 'yes']`; they win over ours. */
   readonly args?: readonly string[];
 }
@@ -52,7 +54,7 @@ export async function startRedis(options: RedisServerOptions = {}): Promise<Redi
   running.add(held);
 
   const start = async () => {
-    const child = spawn('redis-server', [...argv, ...(options.args ?? [])], { stdio: 'ignore' });
+    const child = spawn(options.program ?? 'redis-server', [...argv, ...(options.args ?? [])], { stdio: 'ignore' });
     held.child = child;
     const ended = () => child.exitCode !== null || child.signalCode !== null;
     await until(`redis-server on ${address}:${port}`, () => ended() || acceptsConnections(address, port));

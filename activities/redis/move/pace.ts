@@ -1,0 +1,53 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { FIRST_LEVEL, FULL_LEVEL, type LoadPace, nextLevel, paceOf } from '../../../domain/move-throttle.js';
+import type { MovesSpec } from '../../../domain/spec.js';
+import type { StallProbe } from './stall.js';
+
+/** A level is kept for so long, in milliseconds: until enough answers of the probe tell what it does. */
+const LOOKED_AT_MS = 400;
+
+/** Parts of a second in which the keys of a second are shared out: the smaller, the shorter what one load holds. */
+const SHARES = 100;
+
+/** How fast all lanes of a move together may go. */
+export class MovePace {
+  #level: number;
+  #since = performance.now();
+  #tokens = 0;
+  #filledAt = performance.now();
+
+  constructor(
+    private readonly rules: MovesSpec,
+    private readonly probe: Pick<StallProbe, 'p99SinceMs'>,
+  ) {
+    this.#level = rules.targetP99Ms === null ? FULL_LEVEL : FIRST_LEVEL;
+  }
+
+  /** How the next load is to be. */
+  get load(): LoadPace {
+    const { targetP99Ms } = this.rules;
+    if (targetP99Ms !== null && performance.now() > this.#since + LOOKED_AT_MS) {
+      const p99Ms = this.probe.p99SinceMs(this.#since);
+      this.#level = nextLevel({ level: this.#level, p99Ms, targetP99Ms });
+      this.#since = performance.now();
+    }
+    return paceOf(this.#level);
+  }
+
+  /** The most keys that may go at once. */
+  get mostKeys(): number {
+    const { maxKeysPerSecond } = this.rules;
+    return maxKeysPerSecond === null ? Number.POSITIVE_INFINITY : Math.max(1, Math.floor(maxKeysPerSecond / SHARES));
+  }
+
+  /** Waits until so many keys may go. Time in which nothing went is not made up for. */
+  async take(keys: number): Promise<void> {
+    const { maxKeysPerSecond } = this.rules;
+    if (maxKeysPerSecond === null) return;
+    const now = performance.now();
+    const earned = ((now - this.#filledAt) / 1000) * maxKeysPerSecond;
+    this.#tokens = Math.min(this.mostKeys, this.#tokens + earned) - keys;
+    this.#filledAt = now;
+    if (this.#tokens < 0) await sleep((-this.#tokens / maxKeysPerSecond) * 1000);
+  }
+}
