@@ -80,7 +80,8 @@ async function readSpecFile(path: string): Promise<string> {
   }
 }
 
-function readSpec(text: string, places: Places): { spec: ClusterSpec } | { problems: SpecProblem[] } {
+/** As `checkSpec`, of a text that is in no file yet. */
+export function readSpec(text: string, places: Places): { spec: ClusterSpec } | { problems: SpecProblem[] } {
   const file = readYaml(text);
   if (file.errors.length > 0) {
     return { problems: file.errors.map(({ line, reason }) => ({ path: '', line, reason, right: 'valid YAML' })) };

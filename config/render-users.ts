@@ -27,16 +27,24 @@ const REPLICATION_RIGHTS = '+psync +replconf +ping';
 /**
  * Where the source is told to move slots (Valkey), it logs in to the target as the replication user and writes what it has as a client would: the snapshot as
  * commands, then the commands of its clients as they come, PFCOUNT among them, which mends what it reads. Without what empties a node, loads code or moves keys
- * elsewhere. Only there: older servers do not know the words, and Redis has a secret of its own for this.
+ * elsewhere. Only there: older servers do not know the words, and Redis has a secret of its own for this. What replicas need comes after it: it is dangerous, too.
  */
 const PUSHING_RIGHTS = '~* +@write -@scripting -@dangerous +restore +sort +pfcount +select +cluster|syncslots';
 
-/** `steer`: cluster and settings. `users`: only the rights of users. */
-export type FenceRights = 'steer' | 'users';
+/**
+ * What moving slots takes, by either mover. Key by key the source reads, the target writes, and neither's values can be read by whoever has these rights:
+ * MIGRATE hands keys on from node to node, and what it sends is SELECT and RESTORE-ASKING. The size of a key is its own affair, its name is not hidden.
+ */
+const MOVING_RIGHTS =
+  '~* +ping +auth +select +info +dbsize +cluster +migrate +restore-asking +memory|usage +config|get +config|set';
+
+/** `steer`: cluster and settings. `users`: only the rights of users. `move`: slots and their keys, without reading values. */
+export type FenceRights = 'steer' | 'users' | 'move';
 
 const FENCE_RIGHTS: Readonly<Record<FenceRights, string>> = {
   steer: STEERING_RIGHTS,
   users: '+ping +auth +acl|whoami +acl|getuser +acl|setuser',
+  move: MOVING_RIGHTS,
 };
 
 /** The rules of a fence user, after `reset`. */
@@ -69,7 +77,7 @@ function rightsOf(spec: ClusterSpec, duty: Duty): string {
     case 'operator':
       return `${NO_DATA} ${OPERATOR_RIGHTS}`;
     case 'replication':
-      return `${NO_DATA} ${[REPLICATION_RIGHTS, ...(pushesSlots(spec) ? [PUSHING_RIGHTS] : [])].join(' ')}`;
+      return `${[NO_DATA, ...(pushesSlots(spec) ? [PUSHING_RIGHTS] : []), REPLICATION_RIGHTS].join(' ')}`;
     case 'app': {
       const { keys, channels, commands } = spec.users.app;
       return `resetkeys ${keys} resetchannels ${channels} -@all ${commands}`.replace(/\s+/g, ' ');

@@ -1,6 +1,8 @@
 import type { FormationAction, FormationWanted, FormingNode } from './formation.js';
+import { isHeld } from './formation-tuning.js';
 import type { ViewEntry } from './observation.js';
 import { knows } from './picture.js';
+import { formatRanges } from './slots.js';
 
 /** The nodes that the plan puts together, its master first. */
 export type Shard = readonly FormingNode[];
@@ -14,9 +16,65 @@ export function shardsOf(wanted: FormationWanted, nodes: readonly FormingNode[])
   );
 }
 
-/** The node that is the shard's master in reality, or is to become it: an owner of slots, else the first that is not a replica. */
+/** The node that is the shard's master in reality, or is to become it: an owner of slots, else a stand-in, else the first that is not a replica. */
 export function headOf(shard: Shard | undefined): FormingNode | undefined {
-  return shard?.find(ownsSlotsItself) ?? shard?.find((node) => selfEntry(node)?.masterId === null) ?? shard?.[0];
+  return (
+    shard?.find(ownsSlotsItself) ??
+    standInOf(shard) ??
+    shard?.find((node) => selfEntry(node)?.masterId === null) ??
+    shard?.[0]
+  );
+}
+
+/**
+ * The replica that gets the slots of a new shard in its master's place. A master that has just started serves nobody for two seconds (Redis's
+ * CLUSTER_WRITABLE_DELAY: it could be an old one that comes back to a cluster that has replaced it), and a replica does not have to wait, nor a replica that
+ * takes over. So where nobody has a past the planned master begins as the replica of the stand-in, and takes over as soon as it serves.
+ */
+export function standInOf(shard: Shard | undefined): FormingNode | undefined {
+  const [planned, standIn] = shard ?? [];
+  return shard?.every(isBlank) === true && planned !== undefined ? standIn : undefined;
+}
+
+/** It was never part of a cluster that served. */
+function isBlank(node: FormingNode): boolean {
+  const self = selfEntry(node);
+  return self?.masterId === null && self.slots.length === 0 && node.keys === 0 && node.clusterState === 'fail';
+}
+
+/** The nodes that have slots in another's place at this moment. */
+export function standIns(nodes: readonly FormingNode[]): FormingNode[] {
+  return nodes.filter((node) => ownsSlotsItself(node) && isHeld(node));
+}
+
+export interface TakeOverPlan {
+  readonly actions: readonly FormationAction[];
+  /** Whether no stand-in is left that its planned master replicates. */
+  readonly complete: boolean;
+}
+
+/**
+ * The planned masters that can take over from their stand-ins. Only one at a time: each takes the highest epoch that it has heard of and one more. It has
+ * to see the slots as the stand-in's, else it would take over nothing; and the stand-in has to be held, so that no write of a client is lost.
+ */
+export function takeOvers(shards: readonly Shard[]): TakeOverPlan {
+  const waiting = shards.flatMap((shard) => {
+    const [[planned], [owner]] = [shard, standIns(shard)];
+    if (planned === undefined || owner === undefined) return [];
+    return selfEntry(planned)?.masterId === owner.id ? [{ planned, owner }] : [];
+  });
+  const ready = waiting.filter(({ planned, owner }) => planned.clusterState === 'ok' && seesSlotsOf(planned, owner));
+  return {
+    actions: ready
+      .slice(0, 1)
+      .map(({ planned, owner }) => ({ kind: 'takeOver', node: planned.name, from: owner.name })),
+    complete: waiting.length === 0,
+  };
+}
+
+function seesSlotsOf(viewer: FormingNode, owner: FormingNode): boolean {
+  const seen = viewer.view.find(({ id }) => id === owner.id)?.slots ?? [];
+  return formatRanges(seen) === formatRanges(selfEntry(owner)?.slots ?? []);
 }
 
 export interface ReplicaPlan {

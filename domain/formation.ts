@@ -1,5 +1,6 @@
 import { formationRefusals } from './formation-refusals.js';
-import { headOf, planReplicas, shardsOf, type Shard } from './formation-roles.js';
+import { headOf, planReplicas, shardsOf, type Shard, standInOf, takeOvers } from './formation-roles.js';
+import { isHeld } from './formation-tuning.js';
 import { missingUntilDone } from './formation-waiting.js';
 import type { AnsweringNode, SilentNode, ViewEntry } from './observation.js';
 import { ownClaims } from './ownership.js';
@@ -21,6 +22,7 @@ export type FormingNode = Pick<
   | 'keys'
   | 'clusterState'
   | 'replication'
+  | 'settings'
 >;
 
 export interface FormationWanted {
@@ -41,6 +43,12 @@ export interface FormationInput {
 /** One command to one node. All may be given at once, kind by kind in this order; a late duplicate is refused by the node or changes nothing. */
 export type FormationAction =
   | { readonly kind: 'setConfigEpoch'; readonly node: string; readonly epoch: number }
+  | {
+      /** From now on it takes no write: it has its slots for another one, which takes over from it. */
+      readonly kind: 'holdWrites';
+      readonly node: string;
+      readonly for: string;
+    }
   | { readonly kind: 'addSlots'; readonly node: string; readonly ranges: readonly SlotRange[] }
   | {
       readonly kind: 'meet';
@@ -49,7 +57,8 @@ export type FormationAction =
       readonly address: string;
       readonly port: number;
     }
-  | { readonly kind: 'replicate'; readonly node: string; readonly master: string; readonly masterId: string };
+  | { readonly kind: 'replicate'; readonly node: string; readonly master: string; readonly masterId: string }
+  | { readonly kind: 'takeOver'; readonly node: string; readonly from: string };
 
 export interface FormationPlan {
   readonly actions: readonly FormationAction[];
@@ -84,8 +93,13 @@ interface Situation {
 }
 
 function nextActions({ wanted, nodes, shards }: Situation): FormationAction[] {
-  const slots = slotActions({ wanted, nodes, shards });
-  return [...epochActions(nodes, shards), ...slots, ...meetActions(nodes), ...planReplicas(nodes, shards).actions];
+  return [
+    ...epochActions(nodes, shards),
+    ...slotActions({ wanted, nodes, shards }),
+    ...meetActions(nodes),
+    ...planReplicas(nodes, shards).actions,
+    ...takeOvers(shards).actions,
+  ];
 }
 
 /** By the nodes' own words, without regard to how far the others have heard of it. */
@@ -93,7 +107,11 @@ function isComplete({ wanted, nodes, shards }: Situation): boolean {
   const owners = new Set(ownClaims(nodes).map((claims) => (claims.length === 1 ? claims[0] : undefined)));
   const connected = nodes.every((node) => nodes.every((other) => knows(node, other)));
   return (
-    connected && !owners.has(undefined) && owners.size === wanted.masters.length && planReplicas(nodes, shards).complete
+    connected &&
+    !owners.has(undefined) &&
+    owners.size === wanted.masters.length &&
+    planReplicas(nodes, shards).complete &&
+    takeOvers(shards).complete
   );
 }
 
@@ -111,10 +129,15 @@ function slotActions({ wanted, nodes, shards }: Situation): FormationAction[] {
   const taken = new Uint8Array(SLOT_COUNT);
   for (const [from, to] of nodes.flatMap((node) => node.view.flatMap(({ slots }) => slots)))
     taken.fill(1, from, to + 1);
-  return wanted.masters.flatMap((master, i) => {
+  return wanted.masters.flatMap((master, i): FormationAction[] => {
     const head = headOf(shards[i]);
     const ranges = freeWithin(master.slots, taken);
-    return head === undefined || ranges.length === 0 ? [] : [{ kind: 'addSlots' as const, node: head.name, ranges }];
+    if (head === undefined || ranges.length === 0) return [];
+    // Not in one go: it gets its slots when it is seen that it takes no writes.
+    if (head === standInOf(shards[i]) && !isHeld(head)) {
+      return [{ kind: 'holdWrites', node: head.name, for: master.node }];
+    }
+    return [{ kind: 'addSlots', node: head.name, ranges }];
   });
 }
 

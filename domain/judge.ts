@@ -5,7 +5,7 @@ import { lagBytes, replicationFindings } from './judge-replication.js';
 import { slotFindings } from './judge-slots.js';
 import { type AnsweringNode, type Observation, selfOf, type SilentNode } from './observation.js';
 import { hearsay, pictureOf, type Picture } from './picture.js';
-import { type Finding, FINDING_CODES, type NodeStatus, type Verdict } from './verdict.js';
+import { type Finding, type FindingCode, FINDING_CODES, type NodeStatus, type Verdict } from './verdict.js';
 
 export interface JudgeInput {
   readonly observation: Observation;
@@ -32,6 +32,19 @@ export function judge({ observation, expectation, cluster }: JudgeInput): Verdic
     nodes: picture.nodes.map((node) => (node.answered ? answeringStatus(picture, node) : silentStatus(picture, node))),
   };
 }
+
+/** Whether nothing is half done, whatever the shape: no slot is open, contested or unserved, and all see the same. */
+export function isSettled({ findings }: Verdict): boolean {
+  return !findings.some(({ code, severity }) => severity === 'error' && HALF_STATES.has(code));
+}
+
+const HALF_STATES: ReadonlySet<FindingCode> = new Set<FindingCode>([
+  'ClusterDown',
+  'SlotUncovered',
+  'SlotConflict',
+  'OpenSlot',
+  'SplitView',
+]);
 
 /** The order in which findings are shown. */
 export function bySeverityThenCode(a: Finding, b: Finding): number {

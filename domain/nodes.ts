@@ -22,6 +22,11 @@ export function declaredNodes(spec: ClusterSpec): DeclaredNode[] {
   );
 }
 
+/** The hosts that are asked and worked on: all but those of which every node is lost. */
+export function hostsAtWork(spec: ClusterSpec): HostSpec[] {
+  return spec.hosts.filter(({ nodes }) => nodes.some(({ leaving }) => leaving !== 'lost'));
+}
+
 export function nodeName(host: string, port: number): string {
   return `${host}:${port}`;
 }

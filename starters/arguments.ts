@@ -7,6 +7,12 @@ export function wholeNumber(text: string): number {
   return Number(text);
 }
 
+export function percent(text: string): number {
+  const value = Number(text);
+  if (/^\d{1,3}(\.\d+)?$/.test(text) && value <= 100) return value;
+  throw new InvalidArgumentError('A number from 0 to 100 is wanted.');
+}
+
 export function portNumber(text: string): number {
   const port = wholeNumber(text);
   if (port < 1 || port > 65_535) throw new InvalidArgumentError('A port is a number from 1 to 65535.');

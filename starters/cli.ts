@@ -14,6 +14,9 @@ import { labVerb } from './verbs/lab.js';
 import { logsVerb } from './verbs/logs.js';
 import { opsVerb } from './verbs/ops.js';
 import { planVerb } from './verbs/plan.js';
+import { rebalanceVerb } from './verbs/rebalance.js';
+import { repairVerb } from './verbs/repair.js';
+import { reshardVerb } from './verbs/reshard.js';
 import { schemaVerb } from './verbs/schema.js';
 import { statusVerb } from './verbs/status.js';
 import { validateVerb } from './verbs/validate.js';
@@ -29,6 +32,9 @@ const VERBS: readonly Verb[] = [
   statusVerb,
   checkVerb,
   inspectVerb,
+  rebalanceVerb,
+  reshardVerb,
+  repairVerb,
   connectVerb,
   logsVerb,
   destroyVerb,

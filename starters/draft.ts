@@ -1,8 +1,11 @@
 import type { DraftedPlan } from '../activities/cluster/activities.js';
 import type { ForgeActivities } from '../activities/index.js';
 import { ForgeError } from '../domain/errors.js';
+import type { Goal } from '../domain/goal.js';
 import type { DataDecision } from '../domain/operation.js';
+import type { OperationKind, Plan } from '../domain/plan.js';
 import { portsToExamine } from '../domain/reach.js';
+import { requestedMoves, type SlotRequest } from '../domain/slot-request.js';
 import type { ClusterSpec } from '../domain/spec.js';
 import type { HostOutcome } from '../domain/survey.js';
 import { withLocalActivities } from './local.js';
@@ -12,15 +15,43 @@ export interface ApplyDraft {
   readonly spec: ClusterSpec;
   /** Where nobody reads the plan before it is run, the ports between the hosts are left to the operation, which tries them in any case. */
   readonly ports: 'examine' | 'leave';
+  /** `apply` where it is absent. */
+  readonly operation?: Exclude<OperationKind, 'destroy'>;
+  /** What the spec says where it is absent. */
+  readonly goal?: Goal;
 }
 
 /** The plan as this machine sees the world now; the operation makes its own and compares. */
-export async function draftApply({ env, spec, ports }: ApplyDraft): Promise<DraftedPlan> {
+export async function draftApply({ env, ports, ...wish }: ApplyDraft): Promise<DraftedPlan> {
   return withLocalActivities(env, async (activities) => {
+    const { spec } = wish;
     const outcomes = await surveyAll(activities, spec);
     const hosts = ports === 'leave' || beingWorkedOn(outcomes) ? [] : portsToExamine(spec, outcomes);
     const found = hosts.length === 0 ? {} : { reach: await activities.examinePorts({ spec, hosts }) };
-    return activities.draftApplyPlan({ spec, outcomes, ...found });
+    return activities.draftApplyPlan({ ...wish, outcomes, ...found });
+  });
+}
+
+/** The plan of a `reshard`: who has the slots by now is asked first. Throws ForgeError Refused where they cannot be moved as asked. */
+export async function draftMoves({
+  env,
+  spec,
+  requests,
+}: {
+  env: NodeJS.ProcessEnv;
+  spec: ClusterSpec;
+  requests: readonly SlotRequest[];
+}): Promise<{ plan: Plan; goal: Goal }> {
+  return withLocalActivities(env, async (activities) => {
+    const [verdict, outcomes] = await Promise.all([activities.judgeCluster({ spec }), surveyAll(activities, spec)]);
+    const asked = requestedMoves(requests, verdict.nodes);
+    if ('problem' in asked) {
+      const { problem: what, next } = asked;
+      throw new ForgeError('Refused', { what, left: 'Nothing was started or changed.', next });
+    }
+    const goal: Goal = { kind: 'slots', moves: asked.moves };
+    const { plan } = await activities.draftApplyPlan({ spec, outcomes, operation: 'reshard', goal });
+    return { plan, goal };
   });
 }
 

@@ -1,6 +1,6 @@
 import { FAILURES, type FailureType } from '../domain/errors.js';
 import type { OperationReport } from '../domain/operation.js';
-import type { Refusal } from '../domain/plan.js';
+import type { Plan, Refusal } from '../domain/plan.js';
 
 /** Documented in docs/contract.md; scripts rely on the numbers. */
 export const EXIT = {
@@ -29,4 +29,10 @@ export function exitCodeOfReport({ outcome, failure }: OperationReport): ExitCod
 /** What stands in the way of a plan is one of our preconditions, or something that could not be reached. */
 export function failureOfRefusals(refusals: readonly Refusal[]): FailureType {
   return refusals.find(({ failure }) => failure !== undefined)?.failure ?? 'Refused';
+}
+
+/** Of a plan that is only shown. */
+export function exitCodeOfPlan({ refusals, steps }: Pick<Plan, 'refusals' | 'steps'>): ExitCode {
+  if (refusals.length > 0) return exitCodeOf(failureOfRefusals(refusals));
+  return steps.length > 0 ? EXIT.changesPlanned : EXIT.done;
 }

@@ -1,9 +1,11 @@
 import { hostname } from 'node:os';
 import { ForgeError } from '../domain/errors.js';
+import type { Goal } from '../domain/goal.js';
 import type { OperationInput } from '../domain/operation.js';
 import type { OperationKind, Plan } from '../domain/plan.js';
+import { goalAsShown } from '../domain/shown-goal.js';
 import type { ClusterSpec } from '../domain/spec.js';
-import { EXIT, type ExitCode, exitCodeOfReport, failureOfRefusals } from './exit.js';
+import { EXIT, type ExitCode, exitCodeOfPlan, exitCodeOfReport, failureOfRefusals } from './exit.js';
 import { follow } from './follow.js';
 import type { CliIo } from './io.js';
 import { actorName, type OperationHandle, startOperation } from './operations.js';
@@ -22,6 +24,13 @@ export interface OperationOptions {
   readonly detach?: true;
   readonly reason?: string;
   readonly breakLease?: string;
+  readonly planOnly?: true;
+}
+
+export interface Drafted {
+  readonly plan: Plan;
+  /** What the plan was made for, where the spec does not say it all. */
+  readonly goal?: Goal;
 }
 
 export interface OperationRequest {
@@ -29,13 +38,14 @@ export interface OperationRequest {
   readonly kind: OperationKind;
   readonly spec: ClusterSpec;
   readonly options: OperationOptions;
-  readonly draft: () => Promise<{ plan: Plan }>;
+  readonly draft: () => Promise<Drafted>;
   readonly data?: OperationInput['data'];
 }
 
 /** Plan, show, ask, start, follow: the way of every mutating verb. Temporal and the worker are looked for while the hosts are asked. */
 export async function runOperationFromCli(request: OperationRequest): Promise<ExitCode> {
   const { io, spec, options } = request;
+  if (options.planOnly === true) return showPlan(request);
   refuseUnasked(request);
   const linking = linkToWorkers(io.env);
   try {
@@ -56,6 +66,14 @@ export async function runOperationFromCli(request: OperationRequest): Promise<Ex
     const link = await linking.catch(() => undefined);
     await link?.close();
   }
+}
+
+/** As `plan` does for `apply`: nothing is asked, started or changed, and Temporal is not needed. */
+async function showPlan({ io, options, draft }: OperationRequest): Promise<ExitCode> {
+  const { plan } = await draft();
+  if (options.json === true) io.out(JSON.stringify(plan));
+  else for (const line of renderPlan(plan, io)) io.out(line);
+  return exitCodeOfPlan(plan);
 }
 
 async function linkToWorkers(env: NodeJS.ProcessEnv): Promise<TemporalLink> {
@@ -98,7 +116,7 @@ async function planAndStart(
   refuseRefused(plan);
   if (linked.status === 'rejected') throw linked.reason;
   if (!(await agreed(request, plan))) return null;
-  return startOperation(linked.value, request.kind, operationInput(request, plan));
+  return startOperation(linked.value, request.kind, operationInput(request, draft.value));
 }
 
 /** Nobody should wait for their turn only to hear then that they cannot be asked. */
@@ -129,13 +147,15 @@ function nobodyToAsk(next: string): ForgeError {
   });
 }
 
-function operationInput({ io, spec, options, data }: OperationRequest, { digest }: Plan): OperationInput {
+function operationInput({ io, spec, options, data }: OperationRequest, drafted: Drafted): OperationInput {
+  const goal = goalAsShown(drafted.goal, drafted.plan);
   return {
     spec,
-    planDigest: digest,
+    planDigest: drafted.plan.digest,
     actor: actorName(io.env, hostname()),
     reason: options.reason ?? '',
     ...(options.breakLease === undefined ? {} : { breakLease: options.breakLease }),
+    ...(goal === undefined ? {} : { goal }),
     ...(data === undefined ? {} : { data }),
   };
 }

@@ -1,6 +1,7 @@
 import type { Context as ActivityContext } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
 import type { ActivityExecuteInput, ActivityInterceptorsFactory } from '@temporalio/worker';
+import { pulse } from '../activities/heartbeat.js';
 import { FAILURES, ForgeError } from '../domain/errors.js';
 import { READ_TRIES, READS } from '../domain/reads.js';
 import type { StepToken } from '../domain/survey.js';
@@ -49,11 +50,11 @@ function heartbeats(context: ActivityContext): ReturnType<ActivityInterceptorsFa
       async execute(input, next) {
         const timeoutMs = context.info.heartbeatTimeoutMs;
         if (timeoutMs === undefined) return next(input);
-        const pulse = setInterval(() => context.heartbeat(), timeoutMs / 3);
+        const beating = setInterval(() => pulse(context), timeoutMs / 3);
         try {
           return await next(input);
         } finally {
-          clearInterval(pulse);
+          clearInterval(beating);
         }
       },
     },

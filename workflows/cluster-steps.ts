@@ -1,13 +1,13 @@
-import { specForHost } from '../domain/nodes.js';
+import { log } from '@temporalio/workflow';
+import { hostsAtWork, specForHost } from '../domain/nodes.js';
 import { describeStep, type Step } from '../domain/plan.js';
+import type { ClusterWideStep } from '../domain/stages.js';
 import { inParallel } from './in-parallel.js';
 import { moveSlots } from './move-slots.js';
 import type { Operation, StepAddress } from './operation.js';
 
-type OnCluster = Exclude<Step, { readonly host: string }>;
-
 /** A step on the cluster as a whole. */
-export async function performOnCluster(operation: Operation, step: OnCluster): Promise<void> {
+export async function performOnCluster(operation: Operation, step: ClusterWideStep): Promise<void> {
   const { spec } = operation.input;
   const { settle, move } = operation.activities;
   const summary = describeStep(step);
@@ -37,6 +37,7 @@ export async function performOnCluster(operation: Operation, step: OnCluster): P
       case 'forgetNodes':
         return settle.forgetNodes.executeWithOptions({ summary }, [{ spec, nodes: step.nodes, token }]);
       case 'awaitForgotten':
+        await operation.waitFor(spec.timings.banWindowMs);
         return settle.awaitForgotten.executeWithOptions({ summary }, [{ spec, nodes: step.nodes, token }]);
       case 'pinReplicas':
         return settle.pinReplicas.executeWithOptions({ summary }, [{ spec, nodes: step.nodes, token }]);
@@ -50,6 +51,20 @@ export async function performOnCluster(operation: Operation, step: OnCluster): P
   });
 }
 
+/** Where an operation that pinned replicas does not come to its end: they are let go all the same. What cannot be is a finding, and `repair` does it. */
+export async function unpinLeft(operation: Operation, steps: readonly Step[]): Promise<void> {
+  const unpin = steps.find((step) => step.kind === 'unpinReplicas');
+  if (unpin === undefined || !operation.logbook.hasBegun('pinReplicas')) return;
+  const token = { generation: operation.held.generation, step: unpin.id, attempt: 0 };
+  try {
+    await operation.activities.settle.unpinReplicas.executeWithOptions({ summary: describeStep(unpin) }, [
+      { spec: operation.input.spec, nodes: unpin.nodes, token },
+    ]);
+  } catch (error) {
+    log.warn('replicas are still kept from moving by themselves; `redisforge repair` lets them go', { error });
+  }
+}
+
 /** What Redis cannot hold of itself: each host remembers which nodes are members on it. */
 async function rememberIdentities(
   operation: Operation,
@@ -57,7 +72,7 @@ async function rememberIdentities(
   ids: Readonly<Record<string, string>>,
 ): Promise<void> {
   const { spec } = operation.input;
-  await inParallel(spec.hosts, spec.timings.hostParallelism, async ({ name: host, nodes }) => {
+  await inParallel(hostsAtWork(spec), spec.timings.hostParallelism, async ({ name: host, nodes }) => {
     const identities = Object.fromEntries(nodes.map(({ port }) => [String(port), ids[`${host}:${port}`] ?? '']));
     await operation.activities.change.recordIdentities.executeWithOptions(
       { summary: `remember the nodes of ${host}` },

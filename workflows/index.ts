@@ -1,4 +1,9 @@
 export { applyClusterWorkflow } from './apply-cluster.js';
 export { clusterQueueWorkflow } from './cluster-queue.js';
-export { latencyProbeWorkflow } from './latency-probe.js';
 export { destroyClusterWorkflow } from './destroy-cluster.js';
+export { latencyProbeWorkflow } from './latency-probe.js';
+export { rebalanceClusterWorkflow } from './rebalance-cluster.js';
+export { repairClusterWorkflow } from './repair-cluster.js';
+export { replaceHostWorkflow } from './replace-host.js';
+export { reshardClusterWorkflow } from './reshard-cluster.js';
+export { scaleClusterWorkflow } from './scale-cluster.js';

@@ -1,6 +1,6 @@
 import { log, workflowInfo } from '@temporalio/workflow';
 import { operationWorkflowId } from '../domain/ids.js';
-import { specForHost } from '../domain/nodes.js';
+import { hostsAtWork, specForHost } from '../domain/nodes.js';
 import type { OperationInput } from '../domain/operation.js';
 import type { OperationKind } from '../domain/plan.js';
 import type { Lease } from '../domain/survey.js';
@@ -52,7 +52,7 @@ export class HeldHosts {
     const { spec, actor, breakLease } = this.input;
     const { workflowId, runId } = workflowInfo();
     const lease = { generation, server, workflowId, runId, operation: this.kind, actor, since: now() };
-    await inParallel(spec.hosts, spec.timings.hostParallelism, async ({ name: host }) => {
+    await inParallel(hostsAtWork(spec), spec.timings.hostParallelism, async ({ name: host }) => {
       await this.activities.change.takeLease.executeWithOptions(
         { summary: `lease of ${host}, generation ${generation}` },
         [

@@ -1,9 +1,20 @@
 import { setCurrentDetails, upsertSearchAttributes } from '@temporalio/workflow';
 import { PHASE_ATTRIBUTE } from './search-attributes.js';
-import type { EndedPause, OperationInput, Outcome, Pause, Phase, Progress, StepRecord } from '../domain/operation.js';
+import type {
+  EndedPause,
+  MoveTotals,
+  OperationInput,
+  Outcome,
+  Pause,
+  Phase,
+  Progress,
+  StepRecord,
+} from '../domain/operation.js';
+import { moveText } from '../domain/move-totals.js';
 import { describeStep, type OperationKind, type Step } from '../domain/plan.js';
 import type { StepResult } from '../domain/steps.js';
 import type { NamedFailure } from './failures.js';
+import { StopRequested } from './stop-requested.js';
 
 /** How a run came to its end. */
 export interface Ending {
@@ -71,9 +82,17 @@ export class Logbook {
       const { effects } = await perform();
       this.update(step.id, { state: effects.length > 0 ? 'changed' : 'unchanged', effects, endedAt: now() });
     } catch (error) {
-      this.update(step.id, { state: 'failed', endedAt: now() });
+      if (error instanceof StopRequested) {
+        const { effects } = error;
+        this.update(step.id, { state: effects.length > 0 ? 'changed' : 'unchanged', effects, endedAt: now() });
+      } else this.update(step.id, { state: 'failed', endedAt: now() });
       throw error;
     }
+  }
+
+  /** How far a step that moves slots is. */
+  moved({ id }: Step, moved: MoveTotals): void {
+    this.update(id, { moved });
   }
 
   /** Steps that never began, once it is sure that they will not. A pause that lasts until here ends with them. */
@@ -99,6 +118,11 @@ export class Logbook {
   /** Whether any step was begun; until then an operation has changed nothing. */
   get begun(): boolean {
     return this.records.some(({ state }) => state !== 'waiting' && state !== 'skipped');
+  }
+
+  /** Whether the step with this ID was begun. */
+  hasBegun(id: string): boolean {
+    return this.records.some((record) => record.id === id && record.startedAt !== undefined);
   }
 
   get changed(): boolean {
@@ -131,7 +155,7 @@ export class Logbook {
       '',
       ...this.pauseDetails(),
       ...endingLines(this.ending),
-      ...this.records.map((record) => `- ${MARKS[record.state]} ${record.title}`),
+      ...this.records.map((record) => `- ${MARKS[record.state]} ${record.title}${movedText(record)}`),
       '',
       LAST_LINE,
     ];
@@ -151,6 +175,10 @@ function endingLines(ending: Ending | undefined): string[] {
   const { type, text } = ending.failure;
   const parts = [`**${type}**: ${text.what}`, text.left, text.next === '' ? '' : `next: ${text.next}`];
   return parts.filter((part) => part !== '').flatMap((part) => [part, '']);
+}
+
+function movedText({ moved }: StepRecord): string {
+  return moved === undefined ? '' : `: ${moveText(moved)}`;
 }
 
 /** The Temporal UI makes the frame for the details a line too low: a blank one is what is cut off. */

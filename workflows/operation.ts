@@ -20,6 +20,7 @@ import { HeldHosts } from './leases.js';
 import { type Ending, Logbook, now } from './logbook.js';
 import { progressQuery } from './messages.js';
 import { acceptPauses } from './pausing.js';
+import { StopRequested } from './stop-requested.js';
 
 /** What a verb adds to the shape that all operations share: preflight and plan, steps, proof. */
 export interface Runbook {
@@ -71,6 +72,22 @@ export class Operation {
     if (this.stopRequested) throw new StopRequested();
   }
 
+  /** Whether somebody wants what runs to come to a safe point now. */
+  get interrupted(): boolean {
+    return this.stopRequested || this.logbook.paused;
+  }
+
+  /** Waits so long, unless somebody asks to stop. */
+  async waitFor(ms: number): Promise<void> {
+    await condition(() => this.stopRequested, ms);
+    await this.checkpoint();
+  }
+
+  /** Where the record of a host is gone, so is the lease in it. */
+  releasedHost({ host, data }: { readonly host: string; readonly data: 'keep' | 'delete' }): void {
+    if (data === 'delete' || !patched('release-kept-hosts')) this.held.forget(host);
+  }
+
   /** A pause ends when somebody lets the operation go on, or asks it to stop. */
   async standWhilePaused(): Promise<void> {
     while (this.logbook.paused && !this.stopRequested) {
@@ -84,8 +101,6 @@ export interface StepAddress {
   readonly generation: number;
   readonly step: string;
 }
-
-class StopRequested extends Error {}
 
 /**
  * The skeleton of every operation: preflight → plan → steps → proof → report. Ends only on proof; whatever happens, leases are given back and
@@ -134,7 +149,7 @@ async function conduct(runbook: Runbook, operation: Operation): Promise<Operatio
     requireProof(after, logbook);
   } catch (error) {
     end = endingOf(error, logbook);
-    after ??= await lastLook(runbook, operation);
+    after ??= await lastLook(runbook, operation, end);
   }
   logbook.close();
   await held.release();
@@ -185,9 +200,16 @@ function endingOf(error: unknown, logbook: Logbook): Ending {
 }
 
 /** The state that a stopped or failed operation leaves behind belongs into its report, where it can be had. */
-async function lastLook(runbook: Runbook, operation: Operation): Promise<Verdict | null> {
+async function lastLook(runbook: Runbook, operation: Operation, { outcome }: Ending): Promise<Verdict | null> {
   if (runbook.kind === 'destroy' || !operation.logbook.changed) return null;
   try {
+    if (outcome === 'cancelled' && patched('settled-when-cancelled')) {
+      // What it closed has to be seen by all before it is said.
+      return await operation.activities.settle.awaitSettled.executeWithOptions(
+        { summary: 'proof: nothing is left open' },
+        [{ spec: operation.input.spec }],
+      );
+    }
     return await operation.activities.read.judgeCluster.executeWithOptions({ summary: 'a last look, for the report' }, [
       { spec: operation.input.spec },
     ]);

@@ -1,5 +1,5 @@
 import type { DraftedPlan } from '../activities/cluster/activities.js';
-import { specForHost } from '../domain/nodes.js';
+import { hostsAtWork, specForHost } from '../domain/nodes.js';
 import { generationsSeen, highestGeneration, type HostOutcome, leasesLeft } from '../domain/survey.js';
 import { namedFailure } from './failures.js';
 import { inParallel } from './in-parallel.js';
@@ -27,7 +27,7 @@ export async function draftFromSurvey<Found>(
 async function surveyHosts(operation: Operation): Promise<HostOutcome[]> {
   const { spec } = operation.input;
   const outcomes: HostOutcome[] = [];
-  await inParallel(spec.hosts, spec.timings.hostParallelism, async ({ name: host }) => {
+  await inParallel(hostsAtWork(spec), spec.timings.hostParallelism, async ({ name: host }) => {
     outcomes.push(await surveyHost(operation, host));
   });
   return spec.hosts.flatMap(({ name }) => outcomes.filter((outcome) => outcome.host === name));

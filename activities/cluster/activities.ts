@@ -4,12 +4,13 @@ import { configsAsRunning, renderNodeFiles, type RenderRequest, wantedSettings }
 import { renderUnit } from '../../config/render-unit.js';
 import { type ApplyWorld, runningWithOtherFiles, type WantedFiles } from '../../domain/apply-world.js';
 import { expectationOf } from '../../domain/expectation.js';
-import { judge } from '../../domain/judge.js';
+import type { Goal } from '../../domain/goal.js';
+import { isSettled, judge } from '../../domain/judge.js';
 import { settingDrift } from '../../domain/judge-expectation.js';
 import { nodeName } from '../../domain/nodes.js';
 import { answering, type Observation } from '../../domain/observation.js';
 import type { DataDecision } from '../../domain/operation.js';
-import { canonicalJson, type Plan, type PlanBody, type Refusal } from '../../domain/plan.js';
+import { canonicalJson, type OperationKind, type Plan, type PlanBody, type Refusal } from '../../domain/plan.js';
 import { planApply } from '../../domain/plan-apply.js';
 import { planDestroy } from '../../domain/plan-destroy.js';
 import { reachRemarks, type ReachReport } from '../../domain/reach.js';
@@ -47,15 +48,7 @@ export function createClusterActivities({ observe, otherSecrets, secrets, helper
     judgeCluster,
 
     /** The plan of an `apply` for the world as the surveys and a fresh observation show it. */
-    async draftApplyPlan({
-      spec,
-      outcomes,
-      reach,
-    }: {
-      spec: ClusterSpec;
-      outcomes: readonly HostOutcome[];
-      reach?: ReachReport;
-    }): Promise<DraftedPlan> {
+    async draftApplyPlan({ spec, outcomes, reach }: ApplyPlanDraft): Promise<DraftedPlan> {
       const [nodeSecrets, observation] = await Promise.all([
         resolveSecrets({ spec, resolve: secrets }),
         observe({ spec }),
@@ -93,7 +86,23 @@ export function createClusterActivities({ observe, otherSecrets, secrets, helper
       const { formMs: deadlineMs, pollMs } = spec.timings;
       return pollUntil({ ask: () => judgeCluster({ spec }), enough: (verdict) => verdict.healthy, deadlineMs, pollMs });
     },
+
+    /** As `awaitHealthy`, until no half state is left: what a stopped operation can answer for, whose cluster may not have its shape yet. */
+    async awaitSettled({ spec }: { spec: ClusterSpec }): Promise<Verdict> {
+      const { formMs: deadlineMs, pollMs } = spec.timings;
+      return pollUntil({ ask: () => judgeCluster({ spec }), enough: isSettled, deadlineMs, pollMs });
+    },
   };
+}
+
+export interface ApplyPlanDraft {
+  readonly spec: ClusterSpec;
+  readonly outcomes: readonly HostOutcome[];
+  readonly reach?: ReachReport;
+  /** `apply` where it is absent. */
+  readonly operation?: Exclude<OperationKind, 'destroy'>;
+  /** What is to be reached; what the spec says where it is absent. */
+  readonly goal?: Goal;
 }
 
 export interface DestroyDraft {

@@ -8,14 +8,20 @@ export const BOOTSTRAP = `set -eu
 umask 077
 root=$1 sha256=$2
 shift 2
-# Folders of root's are passed through by the accounts that nodes run as.
-[ "$(id -u)" != 0 ] || umask 022
-mkdir -p "$root/bin"
-umask 077
+if [ ! -d "$root/bin" ]; then
+  # Folders of root's are passed through by the accounts that nodes run as.
+  [ "$(id -u)" != 0 ] || umask 022
+  mkdir -p "$root/bin"
+  umask 077
+fi
 incoming=$(mktemp "$root/bin/.incoming.XXXXXX")
-trap 'rm -f "$incoming"; rmdir "$root/bin" "$root" 2>/dev/null || :' EXIT
+trap '[ ! -e "$incoming" ] || rm -f "$incoming"; [ -e "$root/bin/redisforge-host" ] || rmdir "$root/bin" "$root" 2>/dev/null || :' EXIT
 cat >"$incoming"
-printf '%s  %s\\n' "$sha256" "$incoming" | sha256sum -c - >/dev/null
+sum=$(sha256sum <"$incoming")
+if [ "\${sum%% *}" != "$sha256" ]; then
+  echo 'the host helper did not arrive whole' >&2
+  exit 1
+fi
 sh "$incoming" --root "$root" "$@"`;
 
 /**

@@ -1,9 +1,12 @@
 import { Context } from '@temporalio/activity';
 import type { Observation } from '../../domain/observation.js';
 import type { ClusterSpec } from '../../domain/spec.js';
+import type { MovedSlots, MoveSlotsStep } from '../../domain/reshape-steps.js';
 import type { StepResult } from '../../domain/steps.js';
+import { tellProgress } from '../heartbeat.js';
 import { form, type Formed, type FormRequest } from './form.js';
 import type { FenceDeps } from './fence.js';
+import { moveSlots } from './move/move-slots.js';
 import { observe } from './observe.js';
 import { setSettings, type SettingsStep } from './settings.js';
 import { smoke } from './smoke.js';
@@ -29,6 +32,12 @@ export function createRedisActivities({ secrets, confirm }: FenceDeps) {
     /** Gives the users of one running node the rights of the spec; their secrets stay. */
     async setUsers(step: UsersStep): Promise<StepResult> {
       return setUsers(step, { secrets, confirm });
+    },
+
+    /** Moves as many of the slots as fit into the step's time, from whatever an earlier attempt left; tells how far it is. */
+    moveSlots: (step: MoveSlotsStep): Promise<MovedSlots> => {
+      const { cancellationSignal: signal } = Context.current();
+      return moveSlots(step, { secrets, confirm, progress: tellProgress, signal });
     },
 
     /** Uses the cluster as the application will, and takes its keys away again. */

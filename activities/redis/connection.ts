@@ -1,4 +1,4 @@
-import { Redis } from 'ioredis';
+import { type ChainableCommander, Redis } from 'ioredis';
 import type { Secret } from '../../config/secrets.js';
 import { silenceOf } from './silence.js';
 
@@ -16,7 +16,10 @@ export interface NodeTarget {
   readonly timeoutMs: number;
 }
 
-export type Command = readonly [name: string, ...args: (string | number)[]];
+const LAST_WORDS_MS = 100;
+
+/** A key is bytes, which need not be a text. */
+export type Command = readonly [name: string, ...args: (string | number | Buffer)[]];
 
 /** A reply, or the server's refusal of that one command. */
 export type Reply = { readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly error: Error };
@@ -42,6 +45,8 @@ export class NodeConnection {
       autoResendUnfulfilledCommands: false,
       connectTimeout: target.timeoutMs,
       commandTimeout: target.timeoutMs,
+      // Every reply that was wanted has come: a peer that does not hang up too is not waited for.
+      disconnectTimeout: LAST_WORDS_MS,
     });
     this.#redis.on('error', (error: Error) => {
       this.#lastError = error;
@@ -72,8 +77,15 @@ export class NodeConnection {
     if (commands.length === 0) return [];
     const pipeline = this.#redis.pipeline();
     for (const [name, ...args] of commands) pipeline.call(name, ...args);
-    const results = (await pipeline.exec().catch((error: unknown) => this.#fail(error))) ?? [];
-    return results.map(([error, value]) => this.#reply(error, value));
+    return this.#exec(pipeline);
+  }
+
+  /** As `pipeline`, with a Buffer for every text of the replies: keys need not be texts. @throws NodeSilent where the node does not answer */
+  async pipelineBytes(commands: readonly Command[]): Promise<Reply[]> {
+    if (commands.length === 0) return [];
+    const pipeline = this.#redis.pipeline();
+    for (const [name, ...args] of commands) pipeline.callBuffer(name, ...args);
+    return this.#exec(pipeline);
   }
 
   /** Sends one command. @throws NodeSilent where it is refused or not answered */
@@ -82,8 +94,14 @@ export class NodeConnection {
     return valueOf(reply, this.#secret);
   }
 
+  /** A connection that never came about is over already; to end it once more would leave a timer, for which the process then stays. */
   close(): void {
-    this.#redis.disconnect();
+    if (this.#redis.status !== 'end') this.#redis.disconnect();
+  }
+
+  async #exec(pipeline: ChainableCommander): Promise<Reply[]> {
+    const results = (await pipeline.exec().catch((error: unknown) => this.#fail(error))) ?? [];
+    return results.map(([error, value]) => this.#reply(error, value));
   }
 
   /** A refusal is the server's answer to one command; a connection that is gone or silent fails them all. */
@@ -120,6 +138,12 @@ export function countOf(reply: Reply | undefined): number {
   if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 0)
     throw silenceOf(new Error(`a reply of type ${typeof value} where a count was expected`));
   return value;
+}
+
+/** What CONFIG GET of one setting gave; empty where the server does not know it. */
+export function settingOf(reply: Reply | undefined): string {
+  const pair: unknown = reply?.ok === true ? reply.value : [];
+  return Array.isArray(pair) && typeof pair[1] === 'string' ? pair[1] : '';
 }
 
 /** Opens an authenticated connection; the caller closes it. @throws NodeSilent */

@@ -6,15 +6,17 @@ import {
   type FormationInput,
   type FormationPlan,
   type FormationWanted,
+  type FormingNode,
   planFormation,
 } from '../../domain/formation.js';
+import { standIns } from '../../domain/formation-roles.js';
 import { declaredNodes } from '../../domain/nodes.js';
 import type { ClusterSpec } from '../../domain/spec.js';
 import type { StepResult } from '../../domain/steps.js';
 import type { StepToken } from '../../domain/survey.js';
 import { Fence, type FenceDeps } from './fence.js';
 import { commandOf, effectOf, FormingNodes } from './forming-nodes.js';
-import { takeTuningBack, tune } from './tuning.js';
+import { takeSettingsBack, tune } from './tuning.js';
 
 /** How often the nodes are looked at; each look is one round trip to each. */
 const POLL_MS = 10;
@@ -41,7 +43,8 @@ export interface FormDeps extends FenceDeps {
 
 /**
  * Makes one cluster of the declared nodes, from whatever an earlier attempt left, and returns when every node says so. Waits for conditions, at the
- * most `timings.formMs`. The settings that make it quick are taken back before it returns, also where it fails.
+ * most `timings.formMs`. The settings that make it quick are taken back before it returns, also where it fails; a node that still
+ * stands in for its master (domain/formation-roles.ts) goes on doing so, and takes no writes until the next attempt.
  * @throws ForgeError Refused, NotReached, NodeUnreachable, SecretUnavailable, Fenced
  */
 export async function form(request: FormRequest, deps: FormDeps): Promise<Formed> {
@@ -65,7 +68,7 @@ async function formWith(nodes: FormingNodes, request: FormRequest, deps: FormDep
   const names = declaredNodes(request.spec).map(({ name }) => name);
   const first = await attempt.look();
   if (isDone(first)) {
-    const effects = await takeTuningBack({ nodes, names, wanted });
+    const effects = await takeSettingsBack({ nodes, names, wanted });
     return { effects, identities: attempt.identities(), writableAfterMs: 0, formedAfterMs: 0 };
   }
   const startedAt = performance.now();
@@ -76,11 +79,20 @@ async function formWith(nodes: FormingNodes, request: FormRequest, deps: FormDep
     writableAfterMs = (await attempt.until(takesWrites)) - startedAt;
     formedAfterMs = (await attempt.until(isDone)) - startedAt;
   } catch (error) {
-    await takeTuningBack({ nodes, names, wanted }).catch(() => undefined);
+    await standInsAmong(nodes)
+      .then((standIns) => takeSettingsBack({ nodes, names, wanted, standIns }))
+      .catch(() => undefined);
     throw error;
   }
-  await takeTuningBack({ nodes, names, wanted });
+  await takeSettingsBack({ nodes, names, wanted });
   return { effects: attempt.effects, identities: attempt.identities(), writableAfterMs, formedAfterMs };
+}
+
+/** The nodes that have slots in another's place; one that does not answer may be such a one. */
+async function standInsAmong(nodes: FormingNodes): Promise<string[]> {
+  const seen = await nodes.look();
+  const standing = standIns(seen.filter((node): node is FormingNode => node.answered));
+  return [...standing, ...seen.filter(({ answered }) => !answered)].map(({ name }) => name);
 }
 
 type Judgement = (plan: FormationPlan, nodes: FormationInput['observation']['nodes']) => boolean;
@@ -134,9 +146,9 @@ class Attempt {
     return Object.fromEntries(this.#nodes.flatMap((node) => (node.answered ? [[node.name, node.id]] : [])));
   }
 
-  /** Kind by kind: epochs and slots can only be set before nodes have met. */
+  /** Kind by kind: epochs can only be set before nodes have met. */
   async #act(actions: readonly FormationAction[]): Promise<void> {
-    for (const kinds of [['setConfigEpoch', 'addSlots'], ['meet'], ['replicate']]) {
+    for (const kinds of [['setConfigEpoch', 'holdWrites', 'addSlots'], ['meet'], ['replicate', 'takeOver']]) {
       const now = actions.filter(({ kind }) => kinds.includes(kind));
       const names = [...new Set(now.map(({ node }) => node))];
       await Promise.all(

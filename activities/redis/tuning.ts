@@ -1,6 +1,6 @@
 import { ForgeError } from '../../domain/errors.js';
-import { FORMATION_TUNING, tuningLeft } from '../../domain/formation-tuning.js';
-import type { Command, Reply } from './connection.js';
+import { FORMATION_SETTINGS, FORMATION_TUNING, tuningLeft } from '../../domain/formation-tuning.js';
+import { type Command, settingOf } from './connection.js';
 import type { FormingNodes } from './forming-nodes.js';
 
 interface TuningRequest {
@@ -16,13 +16,21 @@ export async function tune({ nodes, names, wanted }: TuningRequest): Promise<voi
   await Promise.all(names.map((name) => setOn({ nodes, name, settings })));
 }
 
+interface TakeBackRequest extends TuningRequest {
+  /** Nodes that go on standing in for their masters: what keeps them from taking writes stays. */
+  readonly standIns?: readonly string[];
+}
+
 /**
  * Sets the spec's values again where a node still runs with those of a formation, and reads them back. A node that does not answer keeps none of
  * the others from being set.
- * @throws ForgeError NodeUnreachable, NodeAuthFailed; NotReached where a node keeps the low values
+ * @throws ForgeError NodeUnreachable, NodeAuthFailed; NotReached where a node keeps the values of the formation
  */
-export async function takeTuningBack({ nodes, names, wanted }: TuningRequest): Promise<string[]> {
-  const perNode = await Promise.allSettled(names.map((name) => takeBackOn({ nodes, name, wanted })));
+export async function takeSettingsBack({ names, standIns = [], ...all }: TakeBackRequest): Promise<string[]> {
+  const settingsOf = (name: string) => Object.keys(standIns.includes(name) ? FORMATION_TUNING : FORMATION_SETTINGS);
+  const perNode = await Promise.allSettled(
+    names.map((name) => takeBackOn({ ...all, name, settings: settingsOf(name) })),
+  );
   return perNode.flatMap((outcome) => {
     if (outcome.status === 'rejected') throw outcome.reason;
     return outcome.value;
@@ -31,13 +39,15 @@ export async function takeTuningBack({ nodes, names, wanted }: TuningRequest): P
 
 interface OneNode extends Pick<TuningRequest, 'nodes' | 'wanted'> {
   readonly name: string;
+  readonly settings: readonly string[];
 }
 
-async function takeBackOn({ nodes, name, wanted }: OneNode): Promise<string[]> {
-  const left = await readLeft({ nodes, name, wanted });
+async function takeBackOn(request: OneNode): Promise<string[]> {
+  const { nodes, name } = request;
+  const left = await readLeft(request);
   if (left.length === 0) return [];
   await setOn({ nodes, name, settings: left.map((drift) => [drift.setting, drift.wanted]) });
-  if ((await readLeft({ nodes, name, wanted })).length > 0) throw keptLow(name);
+  if ((await readLeft(request)).length > 0) throw keptTuned(name);
   return left.map((drift) => `${name}: ${drift.setting} back to ${drift.wanted}`);
 }
 
@@ -51,24 +61,18 @@ async function setOn(request: {
 }
 
 /** The settings of a formation that the node still runs with. */
-async function readLeft({ nodes, name, wanted }: OneNode) {
-  const settings = Object.keys(FORMATION_TUNING);
+async function readLeft({ nodes, name, wanted, settings }: OneNode) {
   const replies = await nodes.mustSend(
     name,
     settings.map((setting): Command => ['CONFIG', 'GET', setting]),
   );
-  const running = Object.fromEntries(settings.map((setting, i) => [setting, configValue(replies[i])]));
+  const running = Object.fromEntries(settings.map((setting, i) => [setting, settingOf(replies[i])]));
   return tuningLeft({ settings: running }, wanted);
 }
 
-function configValue(reply: Reply | undefined): string {
-  const pair: unknown = reply?.ok === true ? reply.value : [];
-  return Array.isArray(pair) && typeof pair[1] === 'string' ? pair[1] : '';
-}
-
-function keptLow(name: string): ForgeError {
+function keptTuned(name: string): ForgeError {
   return new ForgeError('NotReached', {
-    what: `${name} still runs with the settings of a formation (${Object.keys(FORMATION_TUNING).join(', ')}).`,
+    what: `${name} still runs with the settings of a formation (${Object.keys(FORMATION_SETTINGS).join(', ')}).`,
     left: 'Its other settings and the cluster were left as they are.',
     next: 'Run apply again, or set them by hand with CONFIG SET; a restart of the node does the same.',
   });

@@ -31,6 +31,14 @@ export function operationOptions(command: Command): Command {
     );
 }
 
+/** Of the verbs that change the shape or the shares of a cluster. */
+export function reshapeOptions(command: Command): Command {
+  return operationOptions(command).option(
+    '--plan-only',
+    'show the plan and leave (exit 0: nothing to do, 10: changes, 3: refused)',
+  );
+}
+
 function waitingTime(text: string): number {
   const ms = parseDuration(text);
   if (ms !== null && ms <= LONGEST_WAIT_MS) return ms;

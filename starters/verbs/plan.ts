@@ -1,6 +1,5 @@
 import { loadSpec } from '../../config/load.js';
-import type { Plan } from '../../domain/plan.js';
-import { EXIT, type ExitCode, exitCodeOf, failureOfRefusals } from '../exit.js';
+import { type ExitCode, exitCodeOfPlan } from '../exit.js';
 import { action, type Verb } from '../io.js';
 import { renderPlan } from '../render/plan.js';
 
@@ -17,12 +16,7 @@ export const planVerb: Verb = (program, io) => {
         const { plan } = await draftApply({ env: io.env, spec, ports: 'examine' });
         if (json === true) io.out(JSON.stringify(plan));
         else for (const line of renderPlan(plan, io)) io.out(line);
-        return exitOf(plan);
+        return exitCodeOfPlan(plan);
       }),
     );
 };
-
-function exitOf({ refusals, steps }: Plan): ExitCode {
-  if (refusals.length > 0) return exitCodeOf(failureOfRefusals(refusals));
-  return steps.length > 0 ? EXIT.changesPlanned : EXIT.done;
-}

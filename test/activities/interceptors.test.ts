@@ -5,6 +5,7 @@ import { DefaultLogger, type LogEntry } from '@temporalio/worker';
 import { describe, expect, it } from 'vitest';
 import { FAILURES, type FailureType, ForgeError } from '../../domain/errors.js';
 import type { StepToken } from '../../domain/survey.js';
+import { tellProgress } from '../../activities/heartbeat.js';
 import { activityInterceptors } from '../../workers/interceptors.js';
 import { until } from '../support/until.js';
 
@@ -119,6 +120,17 @@ describe('heartbeats', () => {
     const seen = beats.length;
     await until('a timeout later', () => Date.now() > (beats.at(-1) ?? 0) + 60);
     expect(beats).toHaveLength(seen);
+  });
+
+  it('do not take back what the activity said of its progress', async () => {
+    const { environment } = surroundings({ heartbeatTimeoutMs: 60 });
+    const details: unknown[] = [];
+    environment.on('heartbeat', (said: unknown) => details.push(said));
+    await environment.run(async () => {
+      tellProgress({ slotsDone: 3 });
+      await until('some heartbeats', () => details.length >= 3);
+    });
+    expect(details.slice(0, 3)).toEqual([{ slotsDone: 3 }, { slotsDone: 3 }, { slotsDone: 3 }]);
   });
 
   it('are not sent where nobody waits for them', async () => {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { type FormationPlan, type FormationWanted, planFormation } from '../../domain/formation.js';
+import { STAND_IN_HOLD } from '../../domain/formation-tuning.js';
 import type { AnsweringNode, Observation } from '../../domain/observation.js';
 import { evenShares, type SlotRange } from '../../domain/slots.js';
 import {
@@ -48,20 +49,73 @@ describe('planFormation', () => {
     expect(plan(sound)).toEqual({ actions: [], refusals: [], settled: true, waitingFor: [] });
   });
 
-  it('gives fresh nodes epochs and slots, and lets one hub meet all others', () => {
-    const { actions, settled } = plan(fresh);
+  const meets = [2, 3, 4, 5, 6].map((n) => ({
+    kind: 'meet',
+    node: nameOf(1),
+    target: nameOf(n),
+    address: `10.0.0.${n}`,
+    port: 6379,
+  }));
+
+  it('gives fresh masters without replicas epochs and slots, and lets one hub meet all others', () => {
+    const { actions, settled } = plan(fresh, { ...WANTED, replicas: [] });
     expect(settled).toBe(false);
     expect(actions).toEqual([
       ...[1, 2, 3].map((n) => ({ kind: 'setConfigEpoch', node: nameOf(n), epoch: n })),
       ...[1, 2, 3].map((n, i) => ({ kind: 'addSlots', node: nameOf(n), ranges: SHARES.slice(i, i + 1) })),
-      ...[2, 3, 4, 5, 6].map((n) => ({
-        kind: 'meet',
-        node: nameOf(1),
-        target: nameOf(n),
-        address: `10.0.0.${n}`,
-        port: 6379,
-      })),
+      ...meets,
     ]);
+  });
+
+  describe('lets a replica stand in for each new master, so that nobody waits for a master to serve', () => {
+    /** The stand-ins of h1, h2 and h3. */
+    const STAND_INS = [6, 4, 5];
+    const held = STAND_INS.reduce((seen, n) => withHold(seen, n), fresh);
+    /** All know each other; the stand-ins have the slots and the planned masters replicate them. */
+    const standing = STAND_INS.reduce((seen, standIn, i) => {
+      const owning = { masterId: null, slots: SHARES.slice(i, i + 1), configEpoch: i + 1, flags: ['master'] };
+      const replicating = { masterId: idOf(standIn), slots: [], flags: ['slave'] };
+      const swapped = withEntryEverywhere(withEntryEverywhere(seen, standIn, owning), i + 1, replicating);
+      return withNode(withHold(swapped, standIn), standIn, { keys: 0, clusterState: 'fail' });
+    }, sound);
+
+    it('which gets no slots before it is seen that it takes no writes', () => {
+      expect(plan(fresh).actions).toEqual([
+        ...STAND_INS.map((n, i) => ({ kind: 'setConfigEpoch', node: nameOf(n), epoch: i + 1 })),
+        ...STAND_INS.map((n, i) => ({ kind: 'holdWrites', node: nameOf(n), for: nameOf(i + 1) })),
+        ...meets,
+      ]);
+      expect(plan(held).actions.filter(({ kind }) => kind === 'addSlots')).toEqual(
+        STAND_INS.map((n, i) => ({ kind: 'addSlots', node: nameOf(n), ranges: SHARES.slice(i, i + 1) })),
+      );
+    });
+
+    it('from which the planned masters take over, one at a time', () => {
+      const { actions, settled } = plan(standing);
+      expect([actions, settled]).toEqual([[{ kind: 'takeOver', node: nameOf(1), from: nameOf(6) }], false]);
+    });
+
+    it.each<[string, Observation]>([
+      ['that does not serve yet', withNode(standing, 1, { clusterState: 'fail' })],
+      ['that does not see its slots yet', withEntry(standing, { viewer: 1, member: 6 }, { slots: [] })],
+    ])('but no planned master %s', (_, observation) => {
+      const { actions, settled } = plan(observation);
+      expect([actions, settled]).toEqual([[{ kind: 'takeOver', node: nameOf(2), from: nameOf(4) }], false]);
+    });
+
+    it('and no planned master from one that may have taken writes', () => {
+      const free = STAND_INS.reduce((seen, n) => withNode(seen, n, { settings: {} }), standing);
+      expect(plan(free)).toMatchObject({ actions: [], settled: true });
+    });
+
+    it.each<[string, Observation]>([
+      ['has keys', withNode(fresh, 4, { keys: 1 })],
+      ['serves', withNode(fresh, 4, { clusterState: 'ok' })],
+      ['replicates somebody', withEntry(fresh, { viewer: 4, member: 4 }, { masterId: idOf(9) })],
+    ])('but not where a node of the shard %s', (_, observation) => {
+      const epochs = plan(observation).actions.filter(({ kind }) => kind === 'setConfigEpoch');
+      expect(epochs.map(({ node }) => node)).not.toContain(nameOf(4));
+    });
   });
 
   it('gives only slots that nobody has, and does nothing while a handshake is on its way', () => {
@@ -154,6 +208,10 @@ describe('planFormation', () => {
 function replicaLink(change: object): Observation {
   const node = sound.nodes[3] as AnsweringNode;
   return withNode(sound, 4, { replication: { ...node.replication, ...change } });
+}
+
+function withHold(observation: Observation, n: number): Observation {
+  return withNode(observation, n, { settings: { [STAND_IN_HOLD.setting]: STAND_IN_HOLD.value } });
 }
 
 /** The others do not know this node. */

@@ -101,6 +101,8 @@ export interface StageOptions {
   readonly engine?: Engine;
   /** Small, so that a proof (a node timeout between two looks) is quick. */
   readonly nodeTimeoutMs?: number;
+  /** Of the spec's file, before anybody reads it. */
+  readonly change?: (document: Document) => void;
 }
 
 export async function openStage({
@@ -110,6 +112,7 @@ export async function openStage({
   driver = 'process',
   heartbeat = '1s',
   engine: own,
+  change: changeFirst = () => undefined,
   ...shape
 }: StageOptions): Promise<Stage> {
   const { lab, onHost } = await (driver === 'process' ? processLab(shape) : containerLab(shape));
@@ -122,7 +125,11 @@ export async function openStage({
   };
   const engine = own ?? (await lab.driver.engine());
   await writeLabSpec({ lab, driver: lab.driver, engine, cluster: { name, nodeTimeoutMs }, path: specFile });
-  await beatFaster(specFile, heartbeat);
+  await changeFile(specFile, (document) => {
+    // A dead worker is noticed by the missing heartbeat.
+    document.setIn(['timings', 'heartbeat'], heartbeat);
+    changeFirst(document);
+  });
   const { spec } = await loadSpec({ path: specFile, env });
   const workers: Process[] = [];
   const variant: Stage['variant'] = async (change) => {
@@ -187,10 +194,9 @@ async function containerLab(shape: Partial<LabShape>): Promise<OpenLab> {
 /** Bytes. */
 const MOST_PRINTED = 16 << 20;
 
-/** A dead worker is noticed by the missing heartbeat. */
-async function beatFaster(specFile: string, heartbeat: string): Promise<void> {
+async function changeFile(specFile: string, change: (document: Document) => void): Promise<void> {
   const document = parseDocument(await readFile(specFile, 'utf8'));
-  document.setIn(['timings', 'heartbeat'], heartbeat);
+  change(document);
   await writeFile(specFile, document.toString());
 }
 

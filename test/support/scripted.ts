@@ -4,6 +4,7 @@ import type { Activities } from '../../activities/index.js';
 import { operationWorkflowId } from '../../domain/ids.js';
 import type { OperationInput } from '../../domain/operation.js';
 import { activityInterceptors } from '../../workers/interceptors.js';
+import type * as workflows from '../../workflows/index.js';
 import type { applyClusterWorkflow } from '../../workflows/index.js';
 import { keepHistory } from './histories.js';
 import { specOf } from './spec.js';
@@ -31,6 +32,9 @@ export function workflowBundle(): Promise<{ code: string }> {
   return bundle;
 }
 
+/** Every workflow that is an operation. */
+export type OperationWorkflow = Exclude<keyof typeof workflows, 'clusterQueueWorkflow' | 'latencyProbeWorkflow'>;
+
 export interface ScriptedRun {
   readonly handle: WorkflowHandle<typeof applyClusterWorkflow>;
   readonly client: Client;
@@ -50,7 +54,7 @@ export async function runScripted<T>(
   }: {
     address: string;
     cluster: string;
-    workflow: 'applyClusterWorkflow' | 'destroyClusterWorkflow';
+    workflow: OperationWorkflow;
     script: Script;
     input?: Partial<OperationInput>;
   },

@@ -43,6 +43,7 @@ export function world({
     startNode: told('start', async ({ host }: { host: string }) => Promise.resolve({ effects: [`started ${host}`] })),
     judgeCluster: told('judge', async () => Promise.resolve(verdictOf())),
     awaitHealthy: told('await', async () => Promise.resolve(verdictOf())),
+    awaitSettled: told('settled', async () => Promise.resolve(verdictOf())),
     ...script,
   };
 }

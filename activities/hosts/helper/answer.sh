@@ -57,17 +57,30 @@ nap() {
   [ "$uptime_ms" -lt "$deadline" ] && sleep 0.02
 }
 
-# put FILE: stdin becomes the file, whole or not at all.
+# put FILE TEXT...: these lines become the file, whole or not at all.
 put() {
-  cat >"$1.new"
+  put_beside "$@"
   mv -f "$1.new" "$1"
 }
 
-# put_safely FILE: as put, and still there after the power fails.
+# put_safely FILE TEXT...: as put, and still there after the power fails.
 put_safely() {
-  cat >"$1.new"
+  put_beside "$@"
   sync "$1.new"
   mv -f "$1.new" "$1"
+}
+
+put_beside() {
+  beside=$1.new
+  shift
+  printf '%s\n' "$@" >"$beside"
+}
+
+# forget FILE...: each program that is called costs more than to see that there is nothing to do.
+forget() {
+  for forgotten; do
+    [ ! -e "$forgotten" ] || rm -f "$forgotten"
+  done
 }
 
 # Sets digest; '-' where there is no such file.

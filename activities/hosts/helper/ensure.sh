@@ -1,11 +1,13 @@
 ensure() {
   begin
-  instructions="$record/instructions"
-  # They hold what the files hold.
-  trap 'rm -f "$instructions"' EXIT
-  cat >"$instructions"
-  [ "$(tail -n 1 "$instructions")" = end ] || refuse "$BAD_INSTRUCTIONS" 'they end too early'
+  # In no file: they hold what the files hold.
+  instructions=$(cat)
+  case "
+$instructions" in *"
+end") ;; *) refuse "$BAD_INSTRUCTIONS" 'they end too early' ;; esac
+  pending=''
   while read -r kind mode rest; do
+    [ "$kind" = file ] || finish_files
     # shellcheck disable=SC2086 # a unit's instruction has three words without blanks
     case $kind in
       folder) ensure_folder "$mode" "$rest" ;;
@@ -16,7 +18,9 @@ ensure() {
       end) break ;;
       *) refuse "$BAD_INSTRUCTIONS" "unknown instruction $kind" ;;
     esac
-  done <"$instructions"
+  done <<INSTRUCTIONS
+$instructions
+INSTRUCTIONS
 }
 
 # Only below the root, whoever asks. A link on the way would lead out of it.
@@ -68,8 +72,8 @@ ensure_folder() {
   read_mode "$1"
   folder="$root/$2"
   if [ ! -d "$folder" ]; then
-    mkdir -p "$folder"
-    set_mode "$folder"
+    mkdir -p -m "$mode" "$folder"
+    [ -z "$owner" ] || chown "$owner" "$folder"
     effect folder.created "$2"
   elif ! has_mode "$folder"; then
     set_mode "$folder"
@@ -77,7 +81,7 @@ ensure_folder() {
   fi
 }
 
-# ensure_file MODE 'SHA256 PATH BASE64'. Nothing follows the path of an empty file.
+# ensure_file MODE 'SHA256 PATH BASE64': writes it beside its place, for finish_files. Nothing follows the path of an empty file.
 ensure_file() {
   wanted=${2%% *} content=${2#* }
   path=${content%% *}
@@ -94,25 +98,60 @@ ensure_file() {
     effect file.mode "$path $mode${owner:+ $owner}"
     return
   fi
-  found=$digest
-  write_checked "$wanted" "$path" "$content"
-  set_mode "$file.new"
-  sync "$file.new"
-  mv -f "$file.new" "$file"
-  if [ "$found" = - ]; then effect file.created "$path"; else effect file.updated "$path"; fi
+  pending="$pending$path $wanted $digest $mode $owner
+"
+  write_beside "$path" "$content"
+}
+
+# Checks and syncs all files that were written beside their places, in one go, and puts them there. A program that is called costs more than what it
+# does here.
+finish_files() {
+  [ -n "$pending" ] || return 0
+  finishing=${pending%?} pending=''
+  set --
+  while read -r path _; do set -- "$@" "$root/$path.new"; done <<FINISHING
+$finishing
+FINISHING
+  sums=$(sha256sum "$@")
+  while read -r path wanted _ mode owner && read -r sum _ <&3; do
+    # Where a name had to be escaped there is a mark before its sum.
+    [ "${sum#?"$wanted"}" = '' ] || [ "$sum" = "$wanted" ] || drop_files "$path does not have its digest" "$@"
+    [ "$mode$owner" = 600 ] || set_mode "$root/$path.new"
+  done <<FINISHING 3<<SUMS
+$finishing
+FINISHING
+$sums
+SUMS
+  sync "$@"
+  while read -r path _ found _; do
+    mv -f "$root/$path.new" "$root/$path"
+    if [ "$found" = - ]; then effect file.created "$path"; else effect file.updated "$path"; fi
+  done <<FINISHING
+$finishing
+FINISHING
+}
+
+# drop_files WHY FILE...
+drop_files() {
+  why=$1
+  shift
+  rm -f "$@"
+  refuse "$BAD_INSTRUCTIONS" "$why"
+}
+
+# write_beside NAME BASE64: writes $file.new.
+write_beside() {
+  [ ! -e "$file.new" ] && [ ! -L "$file.new" ] || rm -f "$file.new"
+  base64 -d >"$file.new" <<CONTENT || drop_files "$1 is not base64" "$file.new"
+$2
+CONTENT
 }
 
 # write_checked SHA256 NAME BASE64: writes $file.new.
 write_checked() {
-  rm -f "$file.new"
-  printf '%s\n' "$3" | base64 -d >"$file.new" || {
-    rm -f "$file.new"
-    refuse "$BAD_INSTRUCTIONS" "$2 is not base64"
-  }
+  write_beside "$2" "$3"
   read_digest "$file.new"
-  [ "$digest" != "$1" ] || return 0
-  rm -f "$file.new"
-  refuse "$BAD_INSTRUCTIONS" "$2 does not have its digest"
+  [ "$digest" = "$1" ] || drop_files "$2 does not have its digest" "$file.new"
 }
 
 # An account without a login, for nodes to run as.

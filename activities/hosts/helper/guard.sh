@@ -101,7 +101,7 @@ read_guard_words() {
 node_guard() {
   read_guard "$1"
   if [ -z "$guard" ] || accepts_empty "$1"; then
-    rm -f "$root/nodes/$1/run/guard"
+    forget "$root/nodes/$1/run/guard"
     return
   fi
   note_guard "$1"
@@ -114,7 +114,7 @@ note_guard() {
   note="$root/nodes/$1/run/guard"
   read_note "$note"
   [ "$noted" != "$guard" ] || return 0
-  [ ! -d "${note%/*}" ] || printf '%s %s\n' "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$guard" | put "$note"
+  [ ! -d "${note%/*}" ] || put "$note" "$(date -u +%Y-%m-%dT%H:%M:%SZ) $guard"
 }
 
 # Sets noted_at and noted.
@@ -146,7 +146,7 @@ refuse_guarded() {
   accepting="$record/accepting-$1"
   trap 'rm -f "$accepting"' EXIT
   read_start "$$"
-  printf '%s %s\n' "$$" "$start_of" | put "$accepting"
+  put "$accepting" "$$ $start_of"
   effect node.accepted "$1 starts without its data ($guard)"
 }
 

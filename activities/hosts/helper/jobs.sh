@@ -21,9 +21,9 @@ job_start() {
     [ "$unit" = absent ] || return 0
   fi
   mkdir -p "$folder"
-  printf '%s\n' "$command" | put "$folder/argv"
+  put "$folder/argv" "$command"
   if [ -n "$by_hand" ]; then job_run=by-hand:$by_hand; else job_run=$lease_run; fi
-  printf '%s %s\n' "$token_generation" "$job_run" | put "$folder/owner"
+  put "$folder/owner" "$token_generation $job_run"
   launch "$folder" "$folder/argv" "$folder/output" 0
   effect job.started "$name pid $unit_pid"
 }
@@ -74,7 +74,7 @@ end_jobs() {
     case $job_run in by-hand:*) continue ;; esac
     read_unit "$folder"
     [ "$unit" = running ] || continue
-    printf '%s\n' "$unit_pid" | put "$folder/stop"
+    put "$folder/stop" "$unit_pid"
     signal_job TERM "$unit_pid" || :
     effect job.ended "${folder##*/} pid $unit_pid of generation $job_generation"
     ending="$ending $unit_pid:${folder##*/}"

@@ -27,20 +27,22 @@ lease_take() {
 
   # A host that was given back whole must not be claimed again by somebody who saw it before that.
   [ "$seen" = 0 ] || [ -d "$record" ] || refuse "$FENCED" 0 "it was given back after it had generation $seen"
-  mkdir -p "$record"
+  [ -d "$record" ] || mkdir -p "$record"
   lock
   read_record
   token_generation=$asked token_step=takeLease token_attempt=0
   [ -z "$cluster_uid" ] || [ "$cluster_uid" = "$uid" ] || refuse "$FOREIGN" "$cluster_name" "$cluster_uid"
   refuse_foreign_lease
   install_helper
+  parts=''
   if [ "$lease_server $lease_run $lease_generation" != "$server $run $asked" ]; then
     [ "$seen" -le "$generation" ] || refuse_late "it was given back after it had generation $seen"
     [ "$asked" -gt "$generation" ] || refuse_late "generation $asked is not above it"
     write_lease
   fi
   # Also where the lease was ours already: the attempt that wrote it may have died before this.
-  printf '%s\n' "$asked" | put_safely "$record/generation"
+  put_part generation "$asked"
+  finish_parts
   end_jobs below "$asked"
   say_record
 }
@@ -57,18 +59,39 @@ refuse_foreign_lease() {
 
 write_lease() {
   if [ -z "$cluster_uid" ]; then
-    printf '%s\n%s\n' "$uid" "$cluster" | put_safely "$record/cluster"
-    effect host.claimed "$cluster $uid"
+    put_part cluster "$uid" "$cluster"
   fi
-  printf '%s\t%s\n' generation "$asked" server "$server" workflow "$workflow" run "$run" operation "$operation" actor "$actor" \
-    since "$since" | put_safely "$record/lease"
-  effect lease.taken "run $run by $actor"
+  put_part lease "generation$TAB$asked" "server$TAB$server" "workflow$TAB$workflow" "run$TAB$run" "operation$TAB$operation" \
+    "actor$TAB$actor" "since$TAB$since"
+}
+
+# put_part NAME LINE...: writes a file of the record beside its place, for finish_parts.
+put_part() {
+  parts="$parts $1"
+  part=$record/$1
+  shift
+  put_beside "$part" "$@"
+}
+
+# Syncs the parts in one go, and puts them in their places in their order: the cluster, the lease, the generation.
+finish_parts() {
+  set --
+  for part in $parts; do set -- "$@" "$record/$part.new"; done
+  sync "$@"
+  for part in $parts; do
+    mv -f "$record/$part.new" "$record/$part"
+    case $part in
+      cluster) effect host.claimed "$cluster $uid" ;;
+      lease) effect lease.taken "run $run by $actor" ;;
+    esac
+  done
 }
 
 # The bootstrap (activities/hosts/helper.ts) runs the new helper from a file beside the installed one: here it takes its place.
 install_helper() {
   [ -n "$sha256" ] || return 0
   read_digest "$root/bin/redisforge-host"
+  helper_digest=$sha256
   [ "$digest" != "$sha256" ] || return 0
   # Where it is root's, the login may read and run it (by sudo) and not write it; and the nodes' own account passes by on its way.
   if [ "$(id -u)" = 0 ]; then
@@ -116,7 +139,7 @@ $known
 $port $id
 "*) continue ;; esac
     known=$(printf '%s\n' "$known" | awk -v port="$port" -v id="$id" 'NF && $1 != port { print } END { print port, id }')
-    printf '%s\n' "$known" | put_safely "$record/identities"
+    put_safely "$record/identities" "$known"
     effect identity.recorded "$port $id"
   done
 }

@@ -69,7 +69,14 @@ say_root() {
     nearest=${nearest%/*}
     [ -n "$nearest" ] || nearest=/
   done
-  say disk "$(df -Pk "$nearest" | awk 'NR == 2 { printf "%.0f", $4 * 1024 }')"
+  free=0
+  {
+    read -r _
+    read -r _ _ _ free _
+  } <<DF
+$(df -Pk "$nearest")
+DF
+  say disk "$((free * 1024))"
   [ -d "$nearest" ] || say root "$nearest is not a folder"
   [ -d "$nearest" ] && [ ! -w "$nearest" ] || return 0
   case ",$(findmnt -no OPTIONS -T "$nearest" 2>/dev/null | tail -n 1)," in

@@ -15,7 +15,7 @@ node_start() {
     esac
     effect node.started "$port pid $unit_pid"
   fi
-  rm -f "$home/run/guard" "$record/accepting-$port"
+  forget "$home/run/guard" "$record/accepting-$port"
   unlock
   await_listening "$home" "$address" "$port" "$wait_ms"
   say running "$unit_pid"
@@ -144,7 +144,7 @@ node_remove() {
 
 forget_identity() {
   [ -f "$record/identities" ] || return 0
-  awk -v port="$1" '$1 != port' "$record/identities" | put_safely "$record/identities"
+  put_safely "$record/identities" "$(awk -v port="$1" '$1 != port' "$record/identities")"
 }
 
 node_status() {

@@ -61,6 +61,25 @@ read_value() {
   case $value in *'['*']'*) value=${value#*[} && value=${value%%]*} ;; esac
 }
 
+# Sets values: a line `KEY<tab>VALUE` for each setting of the profile, by one program for all; by one for each where it cannot read one of them.
+read_values() {
+  set --
+  for key in $PROFILE; do
+    read_place "$key"
+    [ ! -r "$place" ] || set -- "$@" "key=$key" "$place"
+  done
+  [ $# -gt 0 ] || { values='' && return; }
+  values=$(awk '
+    FNR == 1 {
+      if (match($0, /\[[^]]*\]/)) $0 = substr($0, RSTART + 1, RLENGTH - 2)
+      print key "\t" $0
+    }' "$@" 2>/dev/null) || values=$(for key in $PROFILE; do
+    read_place "$key"
+    read_value "$place"
+    [ -z "$value" ] || printf '%s\t%s\n' "$key" "$value"
+  done)
+}
+
 # Sets sysctl_file and tmpfiles_file: what brings the profile back at the next boot, one for each cluster that this host serves.
 read_kept_files() {
   case $cluster_name in '' | *[!a-z0-9-]*) cluster_name=none ;; esac
@@ -72,13 +91,16 @@ read_kept_files() {
 say_profile() {
   read_own
   say profile "$own" "$sharing"
-  for key in $PROFILE; do
+  read_values
+  while IFS=$TAB read -r key value; do
+    [ -n "$value" ] || continue
     read_place "$key"
-    read_value "$place"
     writable=no
     [ ! -w "$place" ] || writable=yes
-    [ -z "$value" ] || say setting "$key" "$value" "$writable"
-  done
+    say setting "$key" "$value" "$writable"
+  done <<VALUES
+$values
+VALUES
   say_kept
   awk 'NR > 1 { swap += $3 * 1024 } END { printf "swap\t%.0f\n", swap }' "$MACHINE/proc/swaps" 2>/dev/null || say swap 0
   if [ "$own" = machine ]; then say_time_service; else say timeservice 'that of its machine'; fi
@@ -165,7 +187,7 @@ keep_file() {
     return
   fi
   umask 022
-  printf '%s\n' "$content" | put_safely "$1"
+  put_safely "$1" "$content"
   effect os.kept "${1#"$MACHINE"}"
 }
 

@@ -27,8 +27,8 @@ say_lease() {
 
 say_record() {
   read_record
-  read_digest "$root/bin/redisforge-host"
-  say helper "$digest"
+  [ -n "${helper_digest-}" ] || { read_digest "$root/bin/redisforge-host" && helper_digest=$digest; }
+  say helper "$helper_digest"
   [ -z "$cluster_uid" ] || say cluster "$cluster_name" "$cluster_uid"
   say generation "$generation"
   [ ! -f "$record/lease" ] || say_lease
@@ -46,7 +46,12 @@ lock() {
   until flock -n 9; do
     nap || refuse "$BUSY"
   done
-  now=$(date -u +%Y-%m-%dT%H:%M:%SZ)
+  now=''
+}
+
+# Sets now, once under a lock: most commands that change nothing do not need it.
+read_now() {
+  [ -n "$now" ] || now=$(date -u +%Y-%m-%dT%H:%M:%SZ)
 }
 
 unlock() {
@@ -81,8 +86,9 @@ refuse_late() {
 }
 
 note_refusal() {
+  read_now
   printf '%s\t%s\t%s\t%s\t%s\n' "$now" "$token_generation" "$token_step" "$token_attempt" "$1" >>"$record/refusals"
-  [ "$(stat -c %s "$record/refusals")" -le "$MOST_REFUSAL_BYTES" ] || tail -n 200 "$record/refusals" | put "$record/refusals"
+  [ "$(stat -c %s "$record/refusals")" -le "$MOST_REFUSAL_BYTES" ] || put "$record/refusals" "$(tail -n 200 "$record/refusals")"
 }
 
 begin_by_hand() {
@@ -114,6 +120,7 @@ begin_attempt() {
 # effect NAME DETAIL: what was just done, to the journal first, then to the caller.
 effect() {
   read_plain "$2"
+  read_now
   printf '%s\t%s\t%s\t%s\t%s\t%s\n' "$now" "$token_generation" "$token_step" "$token_attempt" "$1" "$plain" >>"$record/journal"
   say effect "$1" "$plain"
 }

@@ -2,7 +2,7 @@
 
 leftovers() {
   say_record
-  read_now
+  read_seconds
   for folder in "$root"/jobs/*; do
     [ ! -d "$folder" ] || say_job "$folder"
   done
@@ -16,7 +16,7 @@ leftovers() {
 }
 
 # Sets seconds_now: a file's age is counted by this host's own clock.
-read_now() {
+read_seconds() {
   seconds_now=$(date +%s)
 }
 
@@ -48,7 +48,7 @@ sweep() {
     rm -rf "$folder"
     effect job.cleaned "${folder##*/}"
   done
-  read_now
+  read_seconds
   each_unfinished remove_unfinished
 }
 

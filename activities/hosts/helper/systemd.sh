@@ -95,7 +95,7 @@ systemd_start() {
     systemctl --quiet enable "$unit_name" 2>/dev/null
     effect node.enabled "$1 $unit_name"
   fi
-  rm -f "$root/nodes/$1/run/stop"
+  forget "$root/nodes/$1/run/stop"
   # The count of starts begins anew: this one was decided.
   systemctl reset-failed "$unit_name" 2>/dev/null || :
   # Where it fails, the state and the journal say more than this command.
@@ -114,7 +114,7 @@ give_up() {
 systemd_stop() {
   read_stop "$root/nodes/$1/run"
   [ "$stopped_pid" != "$unit_pid" ] || return 0
-  printf '%s\n' "$unit_pid" | put "$root/nodes/$1/run/stop"
+  put "$root/nodes/$1/run/stop" "$unit_pid"
   systemctl --quiet --no-block stop "$unit_name"
   effect node.stopping "$1 pid $unit_pid"
 }

@@ -38,7 +38,7 @@ read_exit() {
 # launch FOLDER ARGV_FILE OUTPUT NOFILE: detaches a supervisor and returns once it has noted the process. It tells the PID on its stdout and
 # closes it, which is what ends the command substitution: nothing is polled.
 launch() {
-  rm -f "$1/exit" "$1/stop"
+  forget "$1/exit" "$1/stop"
   # shellcheck disable=SC2034 # only waited for
   launched=$(setsid sh "$root/bin/redisforge-host" --root "$root" supervise "$@" 9>&- </dev/null 2>/dev/null &)
   read_unit "$1"
@@ -59,12 +59,12 @@ supervise() {
   pid=$!
   read_start "$pid"
   read -r boot </proc/sys/kernel/random/boot_id
-  printf '%s %s %s %s\n' "$pid" "${start_of:--}" "$boot" "$(date -u +%Y-%m-%dT%H:%M:%SZ)" | put "$folder/pid"
+  put "$folder/pid" "$pid ${start_of:--} $boot $(date -u +%Y-%m-%dT%H:%M:%SZ)"
   echo "$pid"
   exec >/dev/null
   code=0
   wait "$pid" || code=$?
-  printf '%s %s %s\n' "$code" "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$pid" | put "$folder/exit"
+  put "$folder/exit" "$code $(date -u +%Y-%m-%dT%H:%M:%SZ) $pid"
 }
 
 # Sets stopped_pid: the process that was asked to stop.
@@ -77,7 +77,7 @@ read_stop() {
 ask_to_stop() {
   read_stop "$1"
   [ "$stopped_pid" != "$unit_pid" ] || return 0
-  printf '%s\n' "$unit_pid" | put "$1/stop"
+  put "$1/stop" "$unit_pid"
   kill -TERM "$unit_pid" 2>/dev/null || :
   effect "$2" "$3 pid $unit_pid"
 }

@@ -1,12 +1,14 @@
 import type { Capabilities } from '../../../domain/capabilities.js';
 import type { SlotRange } from '../../../domain/slots.js';
 import type { MovesSpec } from '../../../domain/spec.js';
-import type { Command, Reply } from '../connection.js';
+import type { Command, Credentials, Reply } from '../connection.js';
+import type { Row } from '../open-nodes.js';
 
 /** A master at work in a move, as it is now. */
 export interface MovingMaster {
   readonly name: string;
   readonly id: string;
+  /** Where the other nodes reach it. */
   readonly address: string;
   readonly port: number;
   readonly capabilities: Capabilities;
@@ -21,8 +23,18 @@ export interface Transfer {
 
 /** The nodes as the attempt's fence user; a lost connection is opened again. */
 export interface MovingNodes {
+  /** Of the fence user, which both ends of a move have. */
+  readonly credentials: Credentials;
   /** Sends commands to one node in one round trip. @throws NodeSilent; ForgeError Fenced where a newer attempt is at work */
   send(node: string, commands: readonly Command[]): Promise<Reply[]>;
+  /** As `send`, with a Buffer for every text of the replies. */
+  sendBytes(node: string, commands: readonly Command[]): Promise<Reply[]>;
+  /** As `sendBytes`, over several connections at once; rows keep the order of their commands. */
+  sendRows(request: {
+    readonly name: string;
+    readonly rows: readonly Row[];
+    readonly ways: number;
+  }): Promise<Reply[][]>;
 }
 
 export interface MoveWork {
@@ -31,6 +43,8 @@ export interface MoveWork {
   /** Names of the masters that are no part of a transfer: they are told of new owners, too. */
   readonly otherMasters: readonly string[];
   readonly rules: MovesSpec;
+  /** What the nodes run with: as long as that nobody may be kept from answering. */
+  readonly nodeTimeoutMs: number;
   /** When to stop at the next safe point: the time by `performance.now()`, or the signal, whichever comes first. */
   readonly until: number;
   readonly signal: AbortSignal;
@@ -51,5 +65,6 @@ export interface MoveTally {
  * done, no slot is open by its doing. What is done is told by the owners, not by the tally.
  */
 export interface SlotMover {
+  /** @throws MoveTrouble where somebody refuses or does not answer; a slot may be open then, and is gone on with by the next move; ForgeError Fenced */
   move(work: MoveWork): Promise<MoveTally>;
 }

@@ -1,0 +1,144 @@
+import type { SlotKeys } from '../../../domain/move-groups.js';
+import { type Command, type Reply, valueOf } from '../connection.js';
+import type { Row } from '../open-nodes.js';
+import { KeyQueue, type Load, type LoadPart } from './key-queue.js';
+import type { MovingMaster, MoveWork, Transfer } from './mover.js';
+import { type MoveTrouble, refused, silent } from './trouble.js';
+
+/** Keys of a slot that are asked for at once. */
+const ASKED_KEYS = 4000;
+
+/** Connections that share the SETSLOTs of a group where the server holds each back until its replicas have it. */
+const WAYS = 8;
+
+/** Slots that are open together. */
+export interface Group {
+  readonly slots: readonly SlotKeys[];
+  readonly queue: KeyQueue;
+}
+
+export interface GroupWork {
+  readonly transfer: Transfer;
+  readonly work: Pick<MoveWork, 'nodes' | 'otherMasters'>;
+}
+
+export interface OpenRequest extends GroupWork {
+  readonly slots: readonly SlotKeys[];
+  /** Of these the target is told the owner before. */
+  readonly misled: ReadonlySet<number>;
+}
+
+/**
+ * Opens slots: on the target first, so that it takes whom the source sends to it, then on the source, which names the keys in the same round trip.
+ * @throws MoveTrouble
+ */
+export async function openGroup({ transfer, work, slots, misled }: OpenRequest): Promise<Group> {
+  const { from, to } = transfer;
+  const numbers = slots.map(({ slot }) => slot);
+  const importing = numbers.map((slot): Row => {
+    const flag: Command = ['CLUSTER', 'SETSLOT', slot, 'IMPORTING', from.id];
+    return misled.has(slot) ? [['CLUSTER', 'SETSLOT', slot, 'NODE', from.id], flag] : [flag];
+  });
+  throwFirst(await tell({ work, master: to, slots: numbers, rows: importing }));
+  const queue = new KeyQueue();
+  const migrating = numbers.map(
+    (slot): Row => [
+      ['CLUSTER', 'SETSLOT', slot, 'MIGRATING', to.id],
+      ['CLUSTER', 'GETKEYSINSLOT', slot, ASKED_KEYS],
+    ],
+  );
+  const told = await tell({ work, master: from, slots: numbers, rows: migrating });
+  throwFirst(told);
+  for (const { slot, replies } of told) queue.named(slot, keysOf(replies[1]));
+  return { slots, queue };
+}
+
+/**
+ * Gives emptied slots to the target: it is told first, and takes a new epoch, so that it owns them before anybody else is sent to it; then the source and all
+ * others. An unreachable third master learns it by gossip.
+ * @throws MoveTrouble
+ */
+export async function handOver({ transfer, work, slots }: GroupWork & { readonly slots: readonly number[] }) {
+  if (slots.length === 0) return;
+  const { from, to } = transfer;
+  const rows = slots.map((slot): Row => [['CLUSTER', 'SETSLOT', slot, 'NODE', to.id]]);
+  throwFirst(await tell({ work, master: to, slots, rows }));
+  const others = work.otherMasters.map((name) => work.nodes.sendRows({ name, rows, ways: 1 }));
+  const [source] = await Promise.all([tell({ work, master: from, slots, rows }), Promise.allSettled(others)]);
+  throwFirst(source.filter(({ trouble }) => trouble === undefined || !/only with masters/.test(trouble.text.words)));
+}
+
+interface Told {
+  readonly slot: number;
+  readonly replies: readonly Reply[];
+  readonly trouble: MoveTrouble | undefined;
+}
+
+/** Tells one master something about each slot. @throws MoveTrouble where it does not answer */
+export async function tell(request: {
+  readonly work: Pick<MoveWork, 'nodes'>;
+  readonly master: MovingMaster;
+  readonly slots: readonly number[];
+  readonly rows: readonly Row[];
+}): Promise<Told[]> {
+  const { work, master, slots, rows } = request;
+  const node = master.name;
+  const ways = master.capabilities.setSlotWaits ? WAYS : 1;
+  const replies = await work.nodes.sendRows({ name: node, rows, ways }).catch((error: unknown) => {
+    throw silent(error, node);
+  });
+  return slots.map((slot, i) => {
+    const own = replies[i] ?? [];
+    const trouble = own.map((reply) => refused(reply, { node, slot })).find((one) => one !== undefined);
+    return { slot, replies: own, trouble };
+  });
+}
+
+export function throwFirst(told: readonly Told[]): void {
+  const trouble = told.find((one) => one.trouble !== undefined)?.trouble;
+  if (trouble !== undefined) throw trouble;
+}
+
+export interface LoadRequest extends GroupWork {
+  readonly queue: KeyQueue;
+  readonly load: Load;
+  /** As long as the source may wait for the target in each MIGRATE, in milliseconds. */
+  readonly migrateMs: number;
+}
+
+/**
+ * Sends a load of keys, and asks what is left. REPLACE is right: the source still owns these slots and serves every key that it has; what the target has of the
+ * same name can only be the copy of an earlier MIGRATE whose answer was lost.
+ * @throws MoveTrouble the first refusal, when everything that was answered is noted
+ */
+export async function sendLoad({ transfer, work, queue, load, migrateMs }: LoadRequest): Promise<void> {
+  const { from, to } = transfer;
+  const { user = 'default', password } = work.nodes.credentials;
+  const migrate = ({ keys }: LoadPart): Command => [
+    ...(['MIGRATE', to.address, to.port, '', 0, migrateMs, 'REPLACE'] as const),
+    ...(password === undefined ? [] : ['AUTH2', user, password.reveal()]),
+    ...['KEYS', ...keys],
+  ];
+  const ask = (slot: number): Command => ['CLUSTER', 'GETKEYSINSLOT', slot, ASKED_KEYS];
+  const replies = await work.nodes
+    .sendBytes(from.name, [...load.parts.map(migrate), ...load.asks.map(ask)])
+    .catch((error: unknown) => {
+      for (const slot of load.asks) queue.unanswered(slot);
+      throw silent(error, from.name);
+    });
+  for (const [i, slot] of load.asks.entries()) {
+    const reply = replies[load.parts.length + i];
+    if (reply?.ok === true) queue.named(slot, keysOf(reply));
+    else queue.unanswered(slot);
+  }
+  const about = [...load.parts.map(({ slot }) => slot), ...load.asks];
+  for (const [i, slot] of about.entries()) {
+    const trouble = refused(replies[i], { node: `${from.name} → ${to.name}`, slot });
+    if (trouble !== undefined) throw trouble;
+  }
+}
+
+function keysOf(reply: Reply | undefined): Buffer[] {
+  const keys = valueOf(reply);
+  return Array.isArray(keys) ? keys.filter((key) => Buffer.isBuffer(key)) : [];
+}

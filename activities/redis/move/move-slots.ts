@@ -1,0 +1,206 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { ForgeError } from '../../../domain/errors.js';
+import { ownLine, type Resolved, resolveMoves, type Viewer } from '../../../domain/move-transfers.js';
+import { declaredNodes } from '../../../domain/nodes.js';
+import { myselfIn, parseClusterNodes } from '../../../domain/parse-nodes.js';
+import type { MovedSlots, MoveSlotsStep } from '../../../domain/reshape-steps.js';
+import type { MoveProgress } from '../../../domain/slot-moves.js';
+import { formatRanges, slotsIn } from '../../../domain/slots.js';
+import { textOf } from '../connection.js';
+import { Fence, type FenceDeps } from '../fence.js';
+import { OpenNodes } from '../open-nodes.js';
+import { Given } from './given.js';
+import { moveByBest } from './choose.js';
+import type { MoveTally, MovingMaster, Transfer } from './mover.js';
+import { countKeys } from './pair.js';
+import { MoveTrouble, silent } from './trouble.js';
+
+/** What is told while slots go: a heartbeat. */
+export interface MoveHeartbeat extends MoveTally {
+  readonly slotsLeft: number;
+}
+
+export interface MoveSlotsDeps extends FenceDeps {
+  readonly progress: (heartbeat: MoveHeartbeat) => void;
+  /** Aborted: it comes to the next safe point, and returns how far it got. */
+  readonly signal: AbortSignal;
+}
+
+/** Between tries of a move that met trouble. */
+const AGAIN_MS = 250;
+
+/** A node that is not seen as it is by the others may take so many node timeouts to be, and to be failed over. */
+const PATIENCE_TIMEOUTS = 3;
+
+/**
+ * Moves as many of the slots as fit into its time, and leaves none open when it returns. What is to be done is asked of the nodes, so it goes on from
+ * whatever another attempt left, and with whoever is master by now; twice at once is kept apart by the fence.
+ * @throws ForgeError NodeUnreachable where trouble lasts, CommandFailed where it would be the same again, Fenced, SecretUnavailable
+ */
+export async function moveSlots(step: MoveSlotsStep, deps: MoveSlotsDeps): Promise<MovedSlots> {
+  const { spec, token } = step;
+  const fence = await Fence.raise({ spec, token, rights: 'move' }, deps);
+  const nodes = new OpenNodes({
+    spec,
+    access: { credentials: fence.credentials, raiseAgain: (name) => fence.raiseAgain(name) },
+    timeoutMs: Math.max(spec.timings.redisCommandMs, spec.redis.nodeTimeoutMs * 2),
+  });
+  try {
+    return await new Moving(step, deps, nodes).run();
+  } finally {
+    nodes.close();
+    await fence.lower();
+  }
+}
+
+class Moving {
+  readonly #startedAt = performance.now();
+  readonly #until: number;
+  readonly #given = new Given();
+  #tally: MoveTally = { slots: 0, keys: 0, bytes: 0, p99Ms: null };
+
+  constructor(
+    private readonly step: MoveSlotsStep,
+    private readonly deps: MoveSlotsDeps,
+    private readonly nodes: OpenNodes,
+  ) {
+    this.#until = this.#startedAt + step.budgetMs;
+  }
+
+  async run(): Promise<MovedSlots> {
+    const patienceMs = PATIENCE_TIMEOUTS * this.step.spec.redis.nodeTimeoutMs;
+    let quietSince = performance.now();
+    for (;;) {
+      const looked = await this.#look();
+      this.#given.seen(looked.resolved);
+      if (looked.resolved.transfers.length === 0 || this.#stopping()) return this.#result(looked);
+      const before = this.#tally;
+      try {
+        await this.#move(looked);
+        quietSince = performance.now();
+      } catch (error) {
+        if (!(error instanceof MoveTrouble)) throw error;
+        if (this.#tally.keys > before.keys || this.#tally.slots > before.slots) quietSince = performance.now();
+        const { trouble } = error.text;
+        const mayPass = trouble === 'passes' || trouble === 'roles';
+        if (!mayPass || performance.now() > quietSince + patienceMs) throw this.#failure(error, await this.#look());
+        await sleep(AGAIN_MS);
+      }
+    }
+  }
+
+  #stopping(): boolean {
+    return this.deps.signal.aborted || performance.now() >= this.#until;
+  }
+
+  async #look(): Promise<Looked> {
+    const viewers = await Promise.all(declaredNodes(this.step.spec).map(({ name }) => this.#lookAt(name)));
+    const answering = viewers.filter((viewer) => viewer !== undefined);
+    return { viewers: answering, resolved: resolveMoves(this.step.moves, answering) };
+  }
+
+  async #lookAt(name: string): Promise<Viewer | undefined> {
+    try {
+      const [text] = await this.nodes.send(name, [['CLUSTER', 'NODES']]);
+      const view = parseClusterNodes(textOf(text));
+      return { name, id: myselfIn(view), view };
+    } catch (error) {
+      if (error instanceof ForgeError && error.type === 'Fenced') throw error;
+      return undefined;
+    }
+  }
+
+  async #move({ viewers, resolved }: Looked): Promise<void> {
+    const before = this.#tally;
+    const add = (tally: MoveTally) => {
+      this.#tally = {
+        slots: before.slots + tally.slots,
+        keys: before.keys + tally.keys,
+        bytes: before.bytes + tally.bytes,
+        p99Ms: tally.p99Ms,
+      };
+      const left = resolved.transfers.reduce((sum, { ranges }) => sum + slotsIn(ranges), 0);
+      this.deps.progress({ ...this.#tally, slotsLeft: left - tally.slots });
+    };
+    const transfers = await Promise.all(resolved.transfers.map((transfer) => this.#transferOf(transfer, viewers)));
+    const atWork = new Set(transfers.flatMap(({ from, to }) => [from.name, to.name]));
+    const masters = viewers.filter((viewer) => ownLine(viewer)?.masterId === null).map(({ name }) => name);
+    add(
+      await moveByBest({
+        transfers,
+        nodes: this.nodes,
+        otherMasters: masters.filter((name) => !atWork.has(name)),
+        rules: this.step.spec.moves,
+        nodeTimeoutMs: this.step.spec.redis.nodeTimeoutMs,
+        until: this.#until,
+        signal: this.deps.signal,
+        progress: add,
+      }),
+    );
+  }
+
+  async #transferOf(transfer: Resolved['transfers'][number], viewers: readonly Viewer[]): Promise<Transfer> {
+    const { from, to, ranges } = transfer;
+    const [source, target] = [from, to].map((name) => viewers.find((viewer) => viewer.name === name));
+    if (source === undefined || target === undefined) throw new Error(`${from} or ${to} was not looked at`);
+    return { from: await this.#masterOf(source, target), to: await this.#masterOf(target, source), ranges };
+  }
+
+  /** With the address at which the other end reaches it: ours may be another one. */
+  async #masterOf({ name, id }: Viewer, seenBy: Viewer): Promise<MovingMaster> {
+    const seen = seenBy.view.find((entry) => entry.id === id);
+    if (seen === undefined || seen.address === '') {
+      throw new MoveTrouble({ trouble: 'roles', node: seenBy.name, words: `it does not know ${name}` });
+    }
+    const { address, port } = seen;
+    const capabilities = await this.nodes.capabilitiesOf(name).catch((error: unknown) => {
+      throw silent(error, name);
+    });
+    return { name, id, address, port, capabilities };
+  }
+
+  async #result({ resolved }: Looked): Promise<MovedSlots> {
+    const left = resolved.transfers.reduce((sum, { ranges }) => sum + slotsIn(ranges), 0);
+    const stuck = resolved.stuck.reduce((sum, { ranges }) => sum + slotsIn(ranges), 0);
+    if (left === 0 && stuck > 0) throw this.#stuck(resolved);
+    const progress: MoveProgress = {
+      slotsDone: resolved.done,
+      slotsLeft: left + stuck,
+      keys: this.#tally.keys,
+      bytes: this.#tally.bytes,
+      tookMs: Math.round(performance.now() - this.#startedAt),
+      p99Ms: this.#tally.p99Ms,
+    };
+    return { effects: await this.#given.effects((to, slots) => this.#keysIn(to, slots)), progress };
+  }
+
+  /** How many keys a master has in these slots; `null` where it does not answer. */
+  async #keysIn(node: string, slots: readonly number[]): Promise<number | null> {
+    const counted = await countKeys(node, slots, this.nodes).catch(() => null);
+    return counted?.reduce((sum, { keys }) => sum + keys, 0) ?? null;
+  }
+
+  #stuck({ stuck }: Resolved): ForgeError {
+    const words = stuck.map(({ ranges, why }) => `${formatRanges(ranges)}: ${why}`);
+    return new ForgeError('NotReached', {
+      what: `Slots of ${this.step.spec.name} cannot be moved as they are: ${words.join('; ')}.`,
+      left: `Moved before: ${this.#tally.slots} slots, ${this.#tally.keys} keys.`,
+      next: 'See redisforge status for these slots; redisforge repair mends half states.',
+    });
+  }
+
+  #failure(trouble: MoveTrouble, { resolved }: Looked): ForgeError {
+    const { trouble: kind } = trouble.text;
+    const left = resolved.transfers.reduce((sum, { ranges }) => sum + slotsIn(ranges), 0);
+    return new ForgeError(kind === 'passes' || kind === 'roles' ? 'NodeUnreachable' : 'CommandFailed', {
+      what: `Slots of ${this.step.spec.name} cannot be moved: ${trouble.message}.`,
+      left: `Moved before: ${this.#tally.slots} slots, ${this.#tally.keys} keys; ${left} slots are left.`,
+      next: 'The same operation again goes on from here; redisforge repair closes what it left open.',
+    });
+  }
+}
+
+interface Looked {
+  readonly viewers: readonly Viewer[];
+  readonly resolved: Resolved;
+}

@@ -1,0 +1,112 @@
+import type { ViewEntry } from './observation.js';
+import { eachSlot } from './ownership.js';
+import type { SlotMove } from './slot-moves.js';
+import { compactRanges, SLOT_COUNT, type SlotRange } from './slots.js';
+
+/** A node that answers, with what it sees. */
+export interface Viewer {
+  readonly name: string;
+  readonly id: string;
+  readonly view: readonly ViewEntry[];
+}
+
+export interface Resolved {
+  /** What has to go from one master to another, by their names; a slot is in one of them at the most. */
+  readonly transfers: readonly { readonly from: string; readonly to: string; readonly ranges: readonly SlotRange[] }[];
+  readonly done: number;
+  /** Slots that cannot be moved as they are, and why. */
+  readonly stuck: readonly { readonly ranges: readonly SlotRange[]; readonly why: string }[];
+}
+
+/**
+ * Who gives what to whom, from the nodes' own words of this moment: the owner of a slot is who claims it itself, the target is the master of the shard that the
+ * move names. Slots that are at their target are done, unless the one that gave them still claims them or has them open.
+ */
+export function resolveMoves(moves: readonly SlotMove[], viewers: readonly Viewer[]): Resolved {
+  const claims = claimsOf(viewers);
+  const opened = openedOf(viewers);
+  const [transfers, stuck] = [new Map<string, SlotRange[]>(), new Map<string, SlotRange[]>()];
+  let done = 0;
+  for (const move of moves) {
+    const target = masterOf(viewers, move.to);
+    for (const slot of eachSlot(move.ranges)) {
+      const fate = fateOf({ target, claimed: claims[slot] ?? [], opened: opened.get(slot) ?? [], to: move.to });
+      if (fate.kind === 'done') done += 1;
+      else if (fate.kind === 'stuck') note(stuck, fate.why, slot);
+      else note(transfers, `${fate.from} ${fate.to}`, slot);
+    }
+  }
+  return {
+    transfers: [...transfers].map(([pair, ranges]) => {
+      const [from = '', to = ''] = pair.split(' ');
+      return { from, to, ranges: compactRanges(ranges) };
+    }),
+    done,
+    stuck: [...stuck].map(([why, ranges]) => ({ why, ranges: compactRanges(ranges) })),
+  };
+}
+
+type Fate =
+  | { readonly kind: 'done' }
+  | { readonly kind: 'move'; readonly from: string; readonly to: string }
+  | { readonly kind: 'stuck'; readonly why: string };
+
+function fateOf(slot: {
+  readonly target: Viewer | undefined;
+  readonly to: string;
+  readonly claimed: readonly Viewer[];
+  /** Who has the slot open towards whom. */
+  readonly opened: readonly { readonly by: Viewer; readonly peer: string }[];
+}): Fate {
+  const { target, claimed, opened, to } = slot;
+  if (target === undefined) return { kind: 'stuck', why: `no master of the shard of ${to} answers` };
+  const others = claimed.filter(({ id }) => id !== target.id);
+  const [owner, second] = others;
+  if (second !== undefined) return { kind: 'stuck', why: `${others.map(({ name }) => name).join(' and ')} claim them` };
+  const elsewhere = opened.find(({ by, peer }) => by.id !== target.id && peer !== target.id);
+  if (elsewhere !== undefined && others.includes(elsewhere.by))
+    return { kind: 'stuck', why: `${elsewhere.by.name} has them open towards another node` };
+  if (owner !== undefined) return { kind: 'move', from: owner.name, to: target.name };
+  if (claimed.length === 0) return { kind: 'stuck', why: 'nobody claims them' };
+  const giver = opened.find(({ by, peer }) => by.id !== target.id && peer === target.id)?.by;
+  return giver === undefined ? { kind: 'done' } : { kind: 'move', from: giver.name, to: target.name };
+}
+
+/** The master of a node's shard by its own word: itself, or the one that it replicates. */
+function masterOf(viewers: readonly Viewer[], name: string): Viewer | undefined {
+  const node = viewers.find((viewer) => viewer.name === name);
+  const self = node === undefined ? undefined : ownLine(node);
+  if (self === undefined || self.masterId === null) return node;
+  return viewers.find(({ id }) => id === self.masterId);
+}
+
+function claimsOf(viewers: readonly Viewer[]): Viewer[][] {
+  const claims: Viewer[][] = Array.from({ length: SLOT_COUNT }, () => []);
+  for (const viewer of viewers) {
+    const self = ownLine(viewer);
+    if (self?.masterId !== null) continue;
+    for (const slot of eachSlot(self.slots)) claims[slot]?.push(viewer);
+  }
+  return claims;
+}
+
+function openedOf(viewers: readonly Viewer[]): Map<number, { by: Viewer; peer: string }[]> {
+  const opened = new Map<number, { by: Viewer; peer: string }[]>();
+  for (const by of viewers) {
+    for (const { slot, peer } of ownLine(by)?.migrating ?? []) {
+      opened.set(slot, [...(opened.get(slot) ?? []), { by, peer }]);
+    }
+  }
+  return opened;
+}
+
+/** What a node says of itself. */
+export function ownLine({ id, view }: Pick<Viewer, 'id' | 'view'>): ViewEntry | undefined {
+  return view.find((entry) => entry.id === id);
+}
+
+function note(into: Map<string, SlotRange[]>, label: string, slot: number): void {
+  const ranges = into.get(label);
+  if (ranges === undefined) into.set(label, [[slot, slot]]);
+  else ranges.push([slot, slot]);
+}
