@@ -25,9 +25,11 @@ test: build ## all checks and tests
 	@scripts/test.sh
 
 KILLS ?= 200
+RESHAPE_KILLS ?= 60
 SEED ?=
-test-kill: build ## kill workers, Temporal and SSH connections 200 times in live steps (KILLS=N SEED=N)
-	@node_modules/.bin/tsx test/kill/run.ts --kills $(KILLS) $(if $(SEED),--seed $(SEED))
+test-kill: build ## kill workers, Temporal, SSH connections and nodes 260 times in live steps (KILLS=N RESHAPE_KILLS=N SEED=N)
+	@[ $(KILLS) -eq 0 ] || node_modules/.bin/tsx test/kill/run.ts --kills $(KILLS) $(if $(SEED),--seed $(SEED))
+	@[ $(RESHAPE_KILLS) -eq 0 ] || node_modules/.bin/tsx test/kill/run-reshape.ts --kills $(RESHAPE_KILLS) $(if $(SEED),--seed $(SEED))
 
 check: build ## types, lint, format, walls and unused code only
 	@scripts/test.sh --checks-only

@@ -1,11 +1,22 @@
 import { dirname } from 'node:path';
-import { type Document, isAlias, isMap, isScalar, isSeq, parseDocument, type YAMLMap, type YAMLSeq } from 'yaml';
 import { ForgeError } from '../domain/errors.js';
 import type { ClusterSpec, NodeSpec } from '../domain/spec.js';
 import { editedSpec, type Leaving, type NewHost, type SpecEdit } from '../domain/spec-edit.js';
+import type { SpecPath } from '../domain/spec-path.js';
 import { ruleProblems } from '../domain/spec-rules.js';
 import { describeProblem, type LoadedSpec, readSpec } from './load.js';
-import { asItWasWritten, written } from './yaml-style.js';
+import {
+  addItem,
+  inLineNode,
+  isInLine,
+  isPointer,
+  NotUnderstood,
+  removeItem,
+  removeKey,
+  replaceItem,
+  setKey,
+  valueOf,
+} from './yaml-text.js';
 
 /**
  * The spec's file with the edits made in it: comments, order and writing of all other lines stay. What comes out is read again and has to say what the edits
@@ -13,27 +24,31 @@ import { asItWasWritten, written } from './yaml-style.js';
  */
 export function editSpec(loaded: LoadedSpec, edits: readonly SpecEdit[], env: NodeJS.ProcessEnv): LoadedSpec {
   if (edits.length === 0) return loaded;
-  const { path, text } = loaded;
-  const document = parseDocument(text, { logLevel: 'error' });
-  for (const edit of edits) make(document, edit);
+  const { path } = loaded;
   const wanted = editedSpec(loaded.spec, edits);
-  const normal = written(document, text);
-  const merged = asItWasWritten({
-    text,
-    before: written(parseDocument(text, { logLevel: 'error' }), text),
-    after: normal,
-  });
-  for (const candidate of [merged, normal]) {
-    const read = readSpec(candidate, { folder: dirname(path), home: env.HOME });
-    if ('problems' in read) {
-      if (ruleProblems(wanted).length > 0) throw unusable(read.problems.map(describeProblem));
-    } else if (saysTheSame(read.spec, wanted)) return { path, text: candidate, spec: read.spec };
+  const text = editedText(loaded.text, edits);
+  const read = text === null ? null : readSpec(text, { folder: dirname(path), home: env.HOME });
+  if (read !== null && text !== null && 'spec' in read && saysTheSame(read.spec, wanted)) {
+    return { path, text, spec: read.spec };
+  }
+  if (read !== null && 'problems' in read && ruleProblems(wanted).length > 0) {
+    throw unusable(read.problems.map(describeProblem));
   }
   throw new ForgeError('Refused', {
-    what: `${path} is written in a way in which it cannot be changed by a program (anchors, aliases or tags).`,
-    left: 'Nothing was started or changed.',
+    what: `${path} is written in a way in which it cannot be changed by a program (such as anchors that several hosts share).`,
+    left: 'It was left as it is.',
     next: `Make the change by hand and run apply: ${edits.map(editWords).join('; ')}.`,
   });
+}
+
+/** `null` where the text is not understood. */
+function editedText(text: string, edits: readonly SpecEdit[]): string | null {
+  try {
+    return edits.reduce(made, text);
+  } catch (error) {
+    if (error instanceof NotUnderstood) return null;
+    throw error;
+  }
 }
 
 function unusable(problems: readonly string[]): ForgeError {
@@ -79,130 +94,119 @@ function editWords(edit: SpecEdit): string {
   }
 }
 
-function make(document: Document, edit: SpecEdit): void {
+function made(text: string, edit: SpecEdit): string {
   switch (edit.kind) {
     case 'shape':
-      return setKeys(document, 'shape', {
-        withoutReplicas: undefined,
-        sharedZones: undefined,
-        extraReplicas: undefined,
-        ...edit.shape,
-      });
+      return withKeys(text, 'shape', { ...NO_SHAPE, ...edit.shape });
     case 'balance': {
       const { by, thresholdPercent: threshold, weights } = edit.balance;
-      return setKeys(document, 'balance', {
-        by,
-        threshold,
-        weights: Object.keys(weights).length === 0 ? undefined : weights,
-      });
+      const some = Object.keys(weights).length > 0;
+      return withKeys(text, 'balance', { by, threshold, weights: some ? weights : undefined });
     }
     case 'addHost':
-      return addHost(document, edit.host);
+      return withHost(text, edit.host);
     case 'dropHost':
-      return dropHost(document, edit.host);
+      return removeItem(text, ['hosts'], hostAt(text, edit.host));
     case 'addNode':
-      return nodesOf(document, edit.host)?.add(edit.port);
-    case 'dropNode':
-      return dropNode(nodesOf(document, edit.host), edit.port);
+      return withNode(text, hostAt(text, edit.host), edit.port);
+    case 'dropNode': {
+      const { path, at } = nodeAt(text, edit);
+      return removeItem(text, path, at);
+    }
     case 'markNode':
-      return markNode(document, edit);
+      return marked(text, edit);
     default:
       return edit satisfies never;
   }
 }
 
-/** Only what differs from what stands there, or from the default that holds where nothing does. */
-function setKeys(document: Document, section: 'shape' | 'balance', values: Readonly<Record<string, unknown>>): void {
-  if (!isMap(document.get(section))) document.set(section, document.createNode({}));
-  for (const [key, value] of Object.entries(values)) {
-    const path = [section, key];
-    if (value === undefined) document.deleteIn(path);
-    else if (typeof value === 'object') document.setIn(path, document.createNode(value));
-    else if (document.hasIn(path) || DEFAULTS[`${section}.${key}`] !== value) document.setIn(path, value);
+const NO_SHAPE = { extraReplicas: undefined, withoutReplicas: undefined, sharedZones: undefined } as const;
+/** What holds where the key is not there, and need not be written then. */
+const DEFAULTS: Readonly<Record<string, unknown>> = { replicasPerMaster: 1 };
+
+/** Only what differs from what stands there. */
+function withKeys(text: string, section: 'shape' | 'balance', values: Readonly<Record<string, unknown>>): string {
+  const there = { ...DEFAULTS, ...fieldsOf(fieldsOf(valueOf(text))[section]) };
+  if (fieldsOf(valueOf(text))[section] === undefined) {
+    return setKey(
+      text,
+      [section],
+      Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)),
+    );
   }
+  return Object.entries(values).reduce((now, [key, value]) => {
+    if (JSON.stringify(there[key]) === JSON.stringify(value)) return now;
+    return value === undefined ? removeKey(now, [section, key]) : setKey(now, [section, key], value);
+  }, text);
 }
 
-const DEFAULTS: Readonly<Record<string, unknown>> = { 'shape.replicasPerMaster': 1 };
-
-function hostsOf(document: Document): YAMLSeq | undefined {
-  const hosts = document.get('hosts');
-  return isSeq(hosts) ? hosts : undefined;
+function fieldsOf(value: unknown): Record<string, unknown> {
+  return typeof value === 'object' && value !== null ? { ...value } : {};
 }
 
-function hostOf(document: Document, name: string): YAMLMap | undefined {
-  return hostsOf(document)
-    ?.items.filter(isMap)
-    .find((host) => host.get('name') === name);
+function hostsOf(text: string): Record<string, unknown>[] {
+  const { hosts } = fieldsOf(valueOf(text));
+  return Array.isArray(hosts) ? hosts.map(fieldsOf) : [];
 }
 
-/** The list of a host's nodes, in a form that can be changed: written out where it is a default or an alias of another list. */
-function nodesOf(document: Document, name: string): YAMLSeq | undefined {
-  const host = hostOf(document, name);
-  const nodes = host?.get('nodes');
-  const list = isAlias(nodes) ? nodes.resolve(document)?.clone() : nodes;
-  if (isSeq(list) && list === nodes) return list;
-  const own = isSeq(list) ? list : document.createNode([6379], { flow: true });
-  if (!isSeq(own)) return undefined;
-  delete own.anchor;
-  host?.set('nodes', own);
-  return own;
+function hostAt(text: string, name: string): number {
+  const at = hostsOf(text).findIndex((host) => host.name === name);
+  if (at < 0) throw new NotUnderstood();
+  return at;
 }
 
-function positionOf(nodes: YAMLSeq | undefined, port: number): number {
-  return (nodes?.items ?? []).findIndex(
-    (node) => (isMap(node) ? node.get('port') : isScalar(node) ? node.value : node) === port,
-  );
+function nodesAt(text: string, host: number): unknown[] | undefined {
+  const nodes = hostsOf(text)[host]?.nodes;
+  return Array.isArray(nodes) ? nodes : undefined;
 }
 
-function dropNode(nodes: YAMLSeq | undefined, port: number): void {
-  const position = positionOf(nodes, port);
-  if (position >= 0) nodes?.delete(position);
+function nodeAt(text: string, { host, port }: { host: string; port: number }): { path: SpecPath; at: number } {
+  const position = hostAt(text, host);
+  const at = (nodesAt(text, position) ?? []).findIndex((node) => (fieldsOf(node).port ?? node) === port);
+  return { path: ['hosts', position, 'nodes'], at };
 }
 
-function markNode(document: Document, { host, port, leaving }: { host: string; port: number; leaving: Leaving }): void {
-  const nodes = nodesOf(document, host);
-  const node = nodes?.items[positionOf(nodes, port)];
-  if (isMap(node)) return node.set('leaving', leaving);
-  const marked = document.createNode({ port, leaving }, { flow: true });
-  if (isScalar(node)) Object.assign(marked, { comment: node.comment, commentBefore: node.commentBefore });
-  nodes?.set(positionOf(nodes, port), marked);
+/** The list is written out where it is a default, or is that of another host. */
+function withNode(text: string, host: number, port: number): string {
+  const path = ['hosts', host, 'nodes'];
+  const nodes = nodesAt(text, host);
+  if (nodes === undefined || isPointer(text, path)) return setKey(text, path, [...(nodes ?? DEFAULT_NODES), port]);
+  return addItem(text, path, port, { inLine: true });
 }
 
-function dropHost(document: Document, name: string): void {
-  const hosts = hostsOf(document);
-  const position = hosts?.items.findIndex((host) => isMap(host) && host.get('name') === name) ?? -1;
-  if (position >= 0) hosts?.delete(position);
+const DEFAULT_NODES = [6379];
+
+function marked(before: string, edit: { host: string; port: number; leaving: Leaving }): string {
+  const { port, leaving } = edit;
+  const list = ['hosts', hostAt(before, edit.host), 'nodes'];
+  const nodes = nodesAt(before, hostAt(before, edit.host)) ?? DEFAULT_NODES;
+  const own = nodes === DEFAULT_NODES || isPointer(before, list);
+  const text = own ? setKey(before, list, nodes) : before;
+  const { path, at } = nodeAt(text, edit);
+  if (isInLine(text, [...path, at]) === undefined) return replaceItem(text, path, at, { port, leaving });
+  return setKey(text, [...path, at, 'leaving'], leaving);
 }
 
-function addHost(document: Document, { name, zone, address, ports, login }: NewHost): void {
-  const hosts = hostsOf(document);
-  const last = hosts?.items.filter(isMap).at(-1);
-  const usual = (key: string) => document.getIn(['ssh', key]);
+/** In the form of the host before it. */
+function withHost(text: string, { name, zone, address, ports, login }: NewHost): string {
+  const hosts = hostsOf(text);
+  const usual = fieldsOf(fieldsOf(valueOf(text)).ssh);
   const ssh = {
-    ...(login.user === usual('user') ? {} : { user: login.user }),
+    ...(login.user === usual.user ? {} : { user: login.user }),
     ...(login.host === address ? {} : { host: login.host }),
-    ...(login.port === (usual('port') ?? 22) ? {} : { port: login.port }),
-    ...wayIn(document, last),
+    ...(login.port === (usual.port ?? 22) ? {} : { port: login.port }),
+    ...wayIn(usual, fieldsOf(hosts.at(-1)?.ssh)),
     ...(login.hostKey === null ? {} : { hostKeys: [login.hostKey] }),
   };
-  const entry = { name, zone, address, ...(Object.keys(ssh).length === 0 ? {} : { ssh }) };
-  const host = document.createNode<unknown>(entry, { flow: last?.flow === true });
-  if (isMap(host)) host.set('nodes', document.createNode(ports, { flow: nodesAreInLine(last) }));
-  hosts?.add(host);
+  const last = ['hosts', hosts.length - 1];
+  const inLine = isInLine(text, last) === true;
+  const nodes = isInLine(text, [...last, 'nodes']) === false ? ports : inLineNode(ports);
+  const host = { name, zone, address, ...(Object.keys(ssh).length === 0 ? {} : { ssh }), nodes };
+  return addItem(text, ['hosts'], host, { inLine });
 }
 
 /** How the hosts are logged in to, where each says it for itself. */
-function wayIn(document: Document, host: YAMLMap | undefined): Record<string, unknown> {
-  const keys = ['identityFile', 'agent', 'sudo', 'knownHosts'].filter((key) => !document.hasIn(['ssh', key]));
-  return Object.fromEntries(
-    keys.flatMap((key) => {
-      const own: unknown = host?.getIn(['ssh', key]);
-      return own === undefined ? [] : [[key, own]];
-    }),
-  );
-}
-
-function nodesAreInLine(host: YAMLMap | undefined): boolean {
-  const nodes = host?.get('nodes');
-  return !isSeq(nodes) || nodes.flow === true;
+function wayIn(usual: Record<string, unknown>, own: Record<string, unknown>): Record<string, unknown> {
+  const keys = ['identityFile', 'agent', 'sudo', 'knownHosts'].filter((key) => usual[key] === undefined);
+  return Object.fromEntries(keys.flatMap((key) => (own[key] === undefined ? [] : [[key, own[key]]])));
 }

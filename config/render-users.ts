@@ -27,7 +27,7 @@ const REPLICATION_RIGHTS = '+psync +replconf +ping';
 /**
  * Where the source is told to move slots (Valkey), it logs in to the target as the replication user and writes what it has as a client would: the snapshot as
  * commands, then the commands of its clients as they come, PFCOUNT among them, which mends what it reads. Without what empties a node, loads code or moves keys
- * elsewhere. Only there: older servers do not know the words, and Redis has a secret of its own for this. What replicas need comes after it: it is dangerous, too.
+ * elsewhere. Only there: older servers do not know the words, and Redis has a secret of its own for this.
  */
 const PUSHING_RIGHTS = '~* +@write -@scripting -@dangerous +restore +sort +pfcount +select +cluster|syncslots';
 
@@ -38,13 +38,20 @@ const PUSHING_RIGHTS = '~* +@write -@scripting -@dangerous +restore +sort +pfcou
 const MOVING_RIGHTS =
   '~* +ping +auth +select +info +dbsize +cluster +migrate +restore-asking +memory|usage +config|get +config|set';
 
-/** `steer`: cluster and settings. `users`: only the rights of users. `move`: slots and their keys, without reading values. */
-export type FenceRights = 'steer' | 'users' | 'move';
+/** Besides, of two copies of a key the one that nobody serves is taken away. */
+const MENDING_RIGHTS = `${MOVING_RIGHTS} +asking +unlink`;
+
+/**
+ * `steer`: cluster and settings. `users`: only the rights of users. `move`: slots and their keys, without reading values. `mend`: as `move`, and half states of
+ * slots.
+ */
+export type FenceRights = 'steer' | 'users' | 'move' | 'mend';
 
 const FENCE_RIGHTS: Readonly<Record<FenceRights, string>> = {
   steer: STEERING_RIGHTS,
   users: '+ping +auth +acl|whoami +acl|getuser +acl|setuser',
   move: MOVING_RIGHTS,
+  mend: MENDING_RIGHTS,
 };
 
 /** The rules of a fence user, after `reset`. */
@@ -77,7 +84,8 @@ function rightsOf(spec: ClusterSpec, duty: Duty): string {
     case 'operator':
       return `${NO_DATA} ${OPERATOR_RIGHTS}`;
     case 'replication':
-      return `${[NO_DATA, ...(pushesSlots(spec) ? [PUSHING_RIGHTS] : []), REPLICATION_RIGHTS].join(' ')}`;
+      // What pushing takes away, `-@dangerous`, would take PSYNC with it: what replicas need is granted last.
+      return `${NO_DATA} ${[...(pushesSlots(spec) ? [PUSHING_RIGHTS] : []), REPLICATION_RIGHTS].join(' ')}`;
     case 'app': {
       const { keys, channels, commands } = spec.users.app;
       return `resetkeys ${keys} resetchannels ${channels} -@all ${commands}`.replace(/\s+/g, ' ');

@@ -97,6 +97,7 @@ function nextActions({ wanted, nodes, shards }: Situation): FormationAction[] {
     ...epochActions(nodes, shards),
     ...slotActions({ wanted, nodes, shards }),
     ...meetActions(nodes),
+    ...pairActions(nodes, shards),
     ...planReplicas(nodes, shards).actions,
     ...takeOvers(shards).actions,
   ];
@@ -166,6 +167,25 @@ function meetActions(nodes: readonly FormingNode[]): FormationAction[] {
       // The hub was forgotten there, and words of unknown nodes are not listened to.
       return knows(node, hub) ? [] : meet(node, hub);
     });
+}
+
+/**
+ * A planned master is to replicate its stand-in at once, and would hear of it from the hub half a second later. Only where neither has met anybody: a meeting
+ * that crosses another one takes longer than none.
+ */
+function pairActions(nodes: readonly FormingNode[], shards: readonly Shard[]): FormationAction[] {
+  const [hub] = nodes;
+  const blank = shards.flatMap((shard) => {
+    const [[planned], standIn] = [shard, standInOf(shard)];
+    return planned === undefined || standIn === undefined ? [] : [{ planned, standIn }];
+  });
+  const pairs = blank.flatMap(({ planned, standIn }, i) => [
+    [planned, standIn] as const,
+    ...blank.slice(i + 1).map((other) => [planned, other.planned] as const),
+  ]);
+  return pairs
+    .filter((pair) => pair.every((node) => node !== hub && node.view.length === 1))
+    .flatMap(([node, target]) => meet(node, target));
 }
 
 function meet(node: FormingNode, target: FormingNode): FormationAction[] {

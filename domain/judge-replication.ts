@@ -7,7 +7,7 @@ import type { Finding } from './verdict.js';
  * A replica further behind than this is not fit to take over: the gate before a planned failover, 1 MB (knowledge: mechanics 4.2, the bound at
  * which an offset handshake ends at once).
  */
-const LAG_BOUND_BYTES = 1024 * 1024;
+export const LAG_BOUND_BYTES = 1024 * 1024;
 /** Three times `repl-ping-replica-period` (10 s by default): a healthy master is never silent for so long. */
 const MASTER_SILENCE_SECONDS = 30;
 

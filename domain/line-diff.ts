@@ -48,8 +48,7 @@ const CONTEXT = 2;
 
 /** A unified diff of two texts, without its last newline; empty where they are the same. */
 export function unifiedDiff({ path, before, after }: { path: string; before: string; after: string }): string {
-  if (before === after) return '';
-  const lines = allLines(before.split('\n'), after.split('\n'));
+  const lines = allLines(linesOf(before), linesOf(after));
   const near = lines.map((_, i) =>
     lines.slice(Math.max(0, i - CONTEXT), i + CONTEXT + 1).some(({ sign }) => sign !== ' '),
   );
@@ -59,7 +58,13 @@ export function unifiedDiff({ path, before, after }: { path: string; before: str
     if (near[i - 1] === true) hunks.at(-1)?.push(line);
     else hunks.push([line]);
   }
+  if (hunks.length === 0) return '';
   return [`--- ${path}`, `+++ ${path}`, ...hunks.flatMap(hunkLines)].join('\n');
+}
+
+/** The newline at the end begins no line. */
+function linesOf(text: string): string[] {
+  return text === '' ? [] : text.replace(/\n$/, '').split('\n');
 }
 
 function allLines(a: readonly string[], b: readonly string[]): DiffLine[] {
@@ -71,8 +76,7 @@ function allLines(a: readonly string[], b: readonly string[]): DiffLine[] {
     if (i < a.length) lines.push({ sign: ' ', text: a[i] ?? '', before: i, after: j });
     [i, j] = [i + 1, j + 1];
   }
-  // The empty line behind the last newline is none.
-  return lines.filter(({ sign, text }, at) => !(at === lines.length - 1 && sign === ' ' && text === ''));
+  return lines;
 }
 
 function hunkLines(hunk: readonly DiffLine[]): string[] {

@@ -43,6 +43,8 @@ export interface AnsweringNode extends Asked {
   /** What CLUSTER INFO says. */
   readonly clusterState: 'ok' | 'fail';
   readonly currentEpoch: number;
+  /** Tasks of the engine's own to move slots to this node that run, or fail and are tried again; 0 where the engine does not say. */
+  readonly slotTasks: number;
   readonly view: readonly ViewEntry[];
   readonly keys: number;
   readonly usedMemoryBytes: number;
@@ -74,6 +76,8 @@ export interface ReplicaReplication {
   readonly masterPort: number;
   readonly link: 'up' | 'down';
   readonly syncing: boolean;
+  /** Bytes of the full sync that have come so far; absent where none is under way. */
+  readonly syncedBytes?: number;
   readonly offset: number;
   readonly lastIoSecondsAgo: number;
 }
@@ -111,6 +115,6 @@ export function answering(observation: Observation): AnsweringNode[] {
 }
 
 /** What a node says of itself: its own line of its own view. */
-export function selfOf(node: AnsweringNode): ViewEntry | undefined {
+export function selfOf(node: Pick<AnsweringNode, 'id' | 'view'>): ViewEntry | undefined {
   return node.view.find((entry) => entry.id === node.id);
 }

@@ -72,10 +72,16 @@ export function readReplication(info: InfoFields): MasterReplication | ReplicaRe
     masterPort: count(info, 'master_port'),
     link: info.get('master_link_status') === 'up' ? 'up' : 'down',
     syncing: info.get('master_sync_in_progress') === '1',
+    ...syncedBytes(info.get('master_sync_read_bytes')),
     // Missing until the first sync with a master.
     offset: Math.max(0, whole('slave_repl_offset', info.get('slave_repl_offset') ?? '0')),
     lastIoSecondsAgo: whole('master_last_io_seconds_ago', info.get('master_last_io_seconds_ago') ?? '-1'),
   };
+}
+
+/** Printed only while a full sync is under way. */
+function syncedBytes(digits: string | undefined): Pick<ReplicaReplication, 'syncedBytes'> {
+  return digits === undefined ? {} : { syncedBytes: whole('master_sync_read_bytes', digits) };
 }
 
 function attachedReplicas(info: InfoFields): MasterReplication['replicas'] {
@@ -97,10 +103,11 @@ function valueOf(pair: string): string {
 }
 
 /** CLUSTER INFO as far as the verdict needs it. @throws UnreadableAnswer */
-export function readClusterInfo(info: InfoFields): Pick<AnsweringNode, 'clusterState' | 'currentEpoch'> {
+export function readClusterInfo(info: InfoFields): Pick<AnsweringNode, 'clusterState' | 'currentEpoch' | 'slotTasks'> {
   return {
     clusterState: text(info, 'cluster_state') === 'ok' ? 'ok' : 'fail',
     currentEpoch: count(info, 'cluster_current_epoch'),
+    slotTasks: whole('slot tasks', info.get('cluster_slot_migration_active_tasks') ?? '0'),
   };
 }
 

@@ -55,10 +55,10 @@ function collectSightings(members: readonly AnsweringNode[]): Map<string, Sighti
 }
 
 /** The largest set of nodes connected by one knowing the other; where two are equal, the one that owns more slots, then the first. */
-function largestGroup(nodes: readonly AnsweringNode[]): AnsweringNode[] {
-  const weight = (group: AnsweringNode[]) =>
+export function largestGroup<Node extends Pick<AnsweringNode, 'id' | 'view'>>(nodes: readonly Node[]): Node[] {
+  const weight = (group: Node[]) =>
     group.length * 1e6 + group.reduce((sum, node) => sum + (selfOf(node)?.slots.length ?? 0), 0);
-  return knownGroups(nodes).reduce<AnsweringNode[]>((best, group) => (weight(group) > weight(best) ? group : best), []);
+  return knownGroups(nodes).reduce<Node[]>((best, group) => (weight(group) > weight(best) ? group : best), []);
 }
 
 /** Splits nodes into sets connected by one having the other in its view. */
@@ -87,7 +87,7 @@ export function inHandshake(entry: ViewEntry): boolean {
   return entry.flags.includes('handshake');
 }
 
-export function hasFailed(entry: ViewEntry): boolean {
+export function hasFailed(entry: Pick<ViewEntry, 'flags'>): boolean {
   return entry.flags.includes('fail') || entry.flags.includes('fail?');
 }
 

@@ -2,8 +2,8 @@ import type { FailureType } from './errors.js';
 import { changeText, type SettingChange } from './settings.js';
 import type { NamedNode } from './reshape-steps.js';
 import type { MoveForecast, SlotMove } from './slot-moves.js';
-import { REPAIRS, type SlotRepair } from './slot-repairs.js';
-import { formatRanges, slotsIn, type SlotRange } from './slots.js';
+import { describeRepair, type SlotRepair } from './slot-repairs.js';
+import { slotsIn, type SlotRange } from './slots.js';
 import type { NodePart } from './survey.js';
 
 /** One step of a plan: what a person approves and sees going by. `id` is unique in the plan and stable for the same world. */
@@ -192,7 +192,7 @@ export function describeStep(step: Step): string {
     case 'formCluster':
       return `form the cluster: ${step.masters.length} masters, ${step.replicas.length} replicas`;
     case 'repairSlots':
-      return `repair slots: ${step.repairs.map(repairWords).join('; ')}`;
+      return `repair slots: ${step.repairs.map(describeRepair).join('; ')}`;
     case 'pinReplicas':
       return `keep Redis from moving replicas by itself, on ${step.nodes.length} nodes`;
     case 'joinNodes':
@@ -220,10 +220,6 @@ export function describeStep(step: Step): string {
     default:
       return step satisfies never;
   }
-}
-
-function repairWords({ repair, ranges, owner, why }: SlotRepair): string {
-  return `${REPAIRS[repair]} ${formatRanges(ranges)} to ${owner} (${why})`;
 }
 
 function joinWords({ masters, replicas }: Extract<Step, { kind: 'joinNodes' }>): string {

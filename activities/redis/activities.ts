@@ -1,27 +1,61 @@
 import { Context } from '@temporalio/activity';
 import type { Observation } from '../../domain/observation.js';
+import type {
+  AttachReplicaStep,
+  AwaitForgottenStep,
+  ForgetNodesStep,
+  Joined,
+  JoinNodesStep,
+} from '../../domain/reshape-steps.js';
+import { slotsOf } from '../../domain/slot-repairs.js';
 import type { ClusterSpec } from '../../domain/spec.js';
-import type { MovedSlots, MoveSlotsStep } from '../../domain/reshape-steps.js';
+import type { MovedSlots, MoveSlotsStep, RepairSlotsStep } from '../../domain/reshape-steps.js';
 import type { StepResult } from '../../domain/steps.js';
 import { tellProgress } from '../heartbeat.js';
 import { form, type Formed, type FormRequest } from './form.js';
 import type { FenceDeps } from './fence.js';
 import { moveSlots } from './move/move-slots.js';
+import { attachReplica } from './members/attach.js';
+import { awaitForgotten } from './members/await-forgotten.js';
+import { forgetNodes } from './members/forget.js';
+import { joinNodes } from './members/join.js';
 import { observe } from './observe.js';
 import { setSettings, type SettingsStep } from './settings.js';
+import { repairSlots } from './slots/repair.js';
 import { smoke } from './smoke.js';
 import { setUsers, type UsersStep } from './users.js';
 
 /** What is done with nodes over their own protocol. */
 export function createRedisActivities({ secrets, confirm }: FenceDeps) {
+  const membersDeps = () => {
+    const { cancellationSignal, heartbeat } = Context.current();
+    return { secrets, confirm, progress: heartbeat, signal: cancellationSignal };
+  };
   return {
     /** All nodes' views and what each says of itself. Read only. */
     observeCluster: ({ spec }: { readonly spec: ClusterSpec }): Promise<Observation> => observe({ spec, secrets }),
 
     /** Makes one cluster of the declared nodes, from whatever an earlier attempt left. */
-    formCluster: (request: FormRequest): Promise<Formed> => {
-      const { cancellationSignal, heartbeat } = Context.current();
-      return form(request, { secrets, confirm, progress: heartbeat, signal: cancellationSignal });
+    formCluster: (request: FormRequest): Promise<Formed> => form(request, membersDeps()),
+
+    /** Makes new nodes members of the formed cluster, from whatever an earlier attempt left. */
+    async joinNodes(step: JoinNodesStep): Promise<Joined> {
+      return joinNodes(step, membersDeps());
+    },
+
+    /** Makes a member a replica of the master that a shard has now. */
+    async attachReplica(step: AttachReplicaStep): Promise<StepResult> {
+      return attachReplica(step, membersDeps());
+    },
+
+    /** Resets nodes that leave, and has every member forget them. */
+    async forgetNodes(step: ForgetNodesStep): Promise<StepResult> {
+      return forgetNodes(step, membersDeps());
+    },
+
+    /** Waits until Redis would learn of forgotten nodes again, and sees to it that it does not. */
+    async awaitForgotten(step: AwaitForgottenStep): Promise<StepResult> {
+      return awaitForgotten(step, membersDeps());
     },
 
     /** Changes settings of one running node, and reads each back. */
@@ -35,9 +69,18 @@ export function createRedisActivities({ secrets, confirm }: FenceDeps) {
     },
 
     /** Moves as many of the slots as fit into the step's time, from whatever an earlier attempt left; tells how far it is. */
-    moveSlots: (step: MoveSlotsStep): Promise<MovedSlots> => {
+    moveSlots: async (step: MoveSlotsStep): Promise<MovedSlots> => {
       const { cancellationSignal: signal } = Context.current();
-      return moveSlots(step, { secrets, confirm, progress: tellProgress, signal });
+      // The attempt before may have ended by the death of a node, which leaves more behind than a mover goes on from.
+      const again = step.token.attempt > 1 && !signal.aborted;
+      const mended = again ? await repairSlots({ ...step, repairs: slotsOf(step) }, membersDeps()) : { effects: [] };
+      const moved = await moveSlots(step, { secrets, confirm, progress: tellProgress, signal });
+      return { ...moved, effects: [...mended.effects, ...moved.effects] };
+    },
+
+    /** Mends the half states of slots, from whatever an earlier attempt left. */
+    async repairSlots(step: RepairSlotsStep): Promise<StepResult> {
+      return repairSlots(step, membersDeps());
     },
 
     /** Uses the cluster as the application will, and takes its keys away again. */

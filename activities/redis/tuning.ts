@@ -10,9 +10,19 @@ interface TuningRequest {
   readonly wanted: Readonly<Record<string, string>>;
 }
 
-/** Sets what makes forming quick, at run time only. @throws ForgeError NodeUnreachable, NodeAuthFailed */
-export async function tune({ nodes, names, wanted }: TuningRequest): Promise<void> {
-  const settings = Object.entries(FORMATION_TUNING).filter(([setting]) => wanted[setting] !== undefined);
+/**
+ * Sets what makes forming quick, at run time only; of that the settings in `only`, where it is given.
+ * @throws ForgeError NodeUnreachable, NodeAuthFailed
+ */
+export async function tune({
+  nodes,
+  names,
+  wanted,
+  only = Object.keys(FORMATION_TUNING),
+}: TuningRequest & { readonly only?: readonly string[] }): Promise<void> {
+  const settings = Object.entries(FORMATION_TUNING).filter(
+    ([setting]) => wanted[setting] !== undefined && only.includes(setting),
+  );
   await Promise.all(names.map((name) => setOn({ nodes, name, settings })));
 }
 

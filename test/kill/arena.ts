@@ -17,21 +17,13 @@ import { startTemporalServer, type TemporalServer } from '../../lab/temporal-ser
 import { openStage, type Stage } from '../support/e2e.js';
 import { until } from '../support/until.js';
 import { type Gate, GatedWorker } from './gates.js';
-import type { Calls, Kill } from './kills.js';
+import type { Calls, Kill, NodeVictim } from './kills.js';
+import { RunningRun, type Struck } from './running-run.js';
 
 /** Two workers, so that one can take over where the other dies; who dies is replaced. */
 const WORKERS = 2;
 /** No operation of the matrix comes near this, however often it is killed. */
 const RUN_DEADLINE_MS = 180_000;
-
-/** A kill that was done. */
-export interface Struck {
-  readonly kill: Kill;
-  /** What was being done by who was killed, at that moment. */
-  readonly live: readonly string[];
-  /** Until the next activity began, milliseconds: what the kill cost at that place. `null` where none began any more. */
-  resumedAfterMs: number | null;
-}
 
 export interface Run {
   readonly report: OperationReport;
@@ -40,12 +32,25 @@ export interface Run {
   readonly struck: readonly Struck[];
 }
 
+/** Kills nodes of Redis's, and brings them back. */
+export interface NodeKiller {
+  /** Resolves when the node is dead, with the work of bringing it back; `null` where there is nobody to kill by now. */
+  kill(victim: NodeVictim): Promise<{ readonly back: Promise<void> } | null>;
+}
+
+export interface ArenaOptions<S extends Stage> {
+  readonly hosts?: LabDriverName;
+  readonly openStage: (temporalAddress: string) => Promise<S>;
+}
+
 /** A lab, a Temporal server on a file and two workers: all of them can be killed at any point of an operation, and are started again. */
-export class Arena {
+export class Arena<S extends Stage = Stage> {
   readonly #workers = new Set<GatedWorker>();
   readonly #starting = new Set<Promise<void>>();
   /** How often each activity had its effect since the arena was opened. */
   readonly effects = new Map<string, number>();
+  /** Who is asked where a node is to be killed. */
+  nodeKiller: NodeKiller | undefined;
   #run: RunningRun | undefined;
   #temporalStarts = false;
   readonly #booting = new Set<string>();
@@ -53,7 +58,7 @@ export class Arena {
   #failure: unknown;
 
   private constructor(
-    readonly stage: Stage,
+    readonly stage: S,
     readonly hosts: LabDriverName,
     private readonly dir: string,
     private temporal: TemporalServer,
@@ -62,14 +67,18 @@ export class Arena {
   ) {}
 
   static async open({ name, hosts = 'process' }: { name: string; hosts?: LabDriverName }): Promise<Arena> {
+    const shape = { driver: hosts, hosts: 3, nodesPerHost: 2 };
+    return Arena.on({ hosts, openStage: (temporalAddress) => openStage({ temporalAddress, name, ...shape }) });
+  }
+
+  static async on<S extends Stage>({ hosts = 'process', openStage: open }: ArenaOptions<S>): Promise<Arena<S>> {
     const dir = await mkdtemp(join(tmpdir(), 'redisforge-kill-'));
     const cli = await findTemporalCli({ env: process.env, toolsDir: projectToolsDir() });
     const files = { dbFile: join(dir, 'temporal.db'), logFile: join(dir, 'temporal.log') };
     const port = await quietPort();
     const start = () => startTemporalServer({ cli, ...files, ui: 'none', lifetime: 'attached', port });
     const temporal = await start();
-    const shape = { driver: hosts, hosts: 3, nodesPerHost: 2 };
-    const stage = await openStage({ temporalAddress: temporal.address, name, ...shape });
+    const stage = await open(temporal.address);
     const connection = await Connection.connect({ address: temporal.address });
     const arena = new Arena(stage, hosts, dir, temporal, start, connection);
     for (let i = 0; i < WORKERS; i++) arena.#replace();
@@ -196,7 +205,8 @@ export class Arena {
     const host = this.#hostOf(gate);
     const isDown = kill.victim === 'host' ? this.#booting.has(host.name) : this.#temporalStarts;
     if ((kill.victim === 'temporal' || kill.victim === 'host') && isDown) return run.hitNext(kill);
-    const victims = kill.victim === 'worker' || kill.victim === 'host' ? [worker] : [...this.#workers];
+    const alone = kill.victim === 'worker' || kill.victim === 'host';
+    const victims = alone ? [worker] : [...this.#workers];
     const live = [...reported, ...victims.flatMap((victim) => [...victim.live.values()])];
     switch (kill.victim) {
       case 'worker':
@@ -213,6 +223,14 @@ export class Arena {
       case 'host':
         await this.#cutPower(host);
         break;
+      case 'source':
+      case 'target':
+      case 'replica': {
+        const killed = await this.nodeKiller?.kill(kill.victim);
+        if (killed === null || killed === undefined) return;
+        this.#track(killed.back);
+        break;
+      }
       default:
         kill.victim satisfies never;
     }
@@ -306,62 +324,4 @@ export class Arena {
  */
 async function quietPort(): Promise<number> {
   for (let port = 21_000 + (process.pid % 5_000); ; port++) if (await canListen('127.0.0.1', port)) return port;
-}
-
-/** What goes on in one operation: calls are counted, and kills come due. */
-class RunningRun {
-  readonly struck: Struck[] = [];
-  readonly #begun = new Map<string, number>();
-  readonly #done = new Map<string, number>();
-  readonly #times = new Map<Struck, number>();
-  readonly #pending: Set<Kill>;
-  readonly #next: Kill[] = [];
-
-  constructor(kills: readonly Kill[]) {
-    this.#pending = new Set(kills);
-  }
-
-  get calls(): Calls {
-    return Object.fromEntries(this.#begun);
-  }
-
-  /** The kill that is due at this gate. */
-  due({ moment, activity }: Gate): Kill | undefined {
-    if (moment === 'failed') return undefined;
-    const counts = moment === 'before' ? this.#begun : this.#done;
-    const call = (counts.get(activity) ?? 0) + 1;
-    counts.set(activity, call);
-    if (moment === 'before') this.#resumed();
-    const postponed = moment === 'before' ? this.#takeNext(activity) : undefined;
-    if (postponed !== undefined) return { ...postponed, moment: 'before', activity, call };
-    for (const kill of this.#pending) {
-      if (kill.activity !== activity || kill.call !== call) continue;
-      if ((moment === 'after') !== (kill.moment === 'after' || kill.moment === 'reported')) continue;
-      this.#pending.delete(kill);
-      return kill;
-    }
-    return undefined;
-  }
-
-  /** It came too late for the activity that it was meant for: the next one is hit. */
-  hitNext(kill: Kill): void {
-    this.#next.push(kill);
-  }
-
-  /** A host loses its power only in an activity of the kind that was drawn: not every one goes on after it. */
-  #takeNext(activity: string): Kill | undefined {
-    const at = this.#next.findIndex((kill) => kill.victim !== 'host' || kill.activity === activity);
-    return at < 0 ? undefined : this.#next.splice(at, 1)[0];
-  }
-
-  note(struck: Struck): void {
-    this.struck.push(struck);
-    this.#times.set(struck, performance.now());
-  }
-
-  #resumed(): void {
-    for (const struck of this.struck) {
-      struck.resumedAfterMs ??= Math.round(performance.now() - (this.#times.get(struck) ?? 0));
-    }
-  }
 }

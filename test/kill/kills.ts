@@ -3,9 +3,12 @@ import type { Chance } from './chance.js';
 
 /**
  * Who is killed: the worker that is at it, both workers at once, the Temporal server, every SSH connection to the hosts, or the host that is worked on,
- * whose power is cut and comes back.
+ * whose power is cut and comes back; or a node of Redis's.
  */
-export type Victim = 'worker' | 'both workers' | 'temporal' | 'ssh' | 'host';
+export type Victim = 'worker' | 'both workers' | 'temporal' | 'ssh' | 'host' | NodeVictim;
+
+/** A master that gives slots, one that gets them, or a replica of either. */
+export type NodeVictim = 'source' | 'target' | 'replica';
 
 /**
  * Before the effect; after it and before the report; after the report was kept by the server; or so many milliseconds after the activity began,
@@ -39,27 +42,40 @@ export interface KillRequest {
   readonly hosts: LabDriverName;
   /** Where the operation can go on when the host that is worked on loses its power. */
   readonly survivesReboot: readonly string[];
+  /** Who may be killed, each as often as it stands here; those of the hosts where nothing is said. */
+  readonly victims?: readonly Victim[];
+  /** Activities that are drawn more often than their calls would be. */
+  readonly favoured?: readonly string[];
+  /** Of a kill in the middle of an activity, milliseconds. */
+  readonly longestDelayMs?: number;
 }
 
+/** So many times as often. */
+const FAVOUR = 4;
+
 /** Draws kills for one run, no two at the same call of the same activity. */
-export function drawKills({ chance, calls, count, hosts, survivesReboot }: KillRequest): Kill[] {
+export function drawKills(request: KillRequest): Kill[] {
+  const { chance, calls, count, hosts, survivesReboot, victims = VICTIMS[hosts], favoured = [] } = request;
   const points = Object.entries(calls).flatMap(([activity, times]) =>
     Array.from({ length: times }, (_, i) => ({ activity, call: i + 1 })),
   );
+  const urn = points.flatMap((point) =>
+    Array<typeof point>(favoured.includes(point.activity) ? FAVOUR : 1).fill(point),
+  );
   const kills: Kill[] = [];
   while (kills.length < Math.min(count, points.length)) {
-    const point = chance.pick(points);
+    const point = chance.pick(urn);
     if (kills.some(({ activity, call }) => activity === point.activity && call === point.call)) continue;
-    const victim = chance.pick(VICTIMS[hosts]);
+    const victim = chance.pick(victims);
     if (victim === 'host' && !survivesReboot.includes(point.activity)) continue;
-    kills.push({ ...point, victim, moment: drawMoment(chance) });
+    kills.push({ ...point, victim, moment: drawMoment(chance, request.longestDelayMs) });
   }
   return kills;
 }
 
-function drawMoment(chance: Chance): Moment {
+function drawMoment(chance: Chance, longestDelayMs = LONGEST_DELAY_MS): Moment {
   const drawn = chance.pick(MOMENTS);
-  return drawn === 'during' ? { afterMs: 1 + chance.below(LONGEST_DELAY_MS) } : drawn;
+  return drawn === 'during' ? { afterMs: 1 + chance.below(longestDelayMs) } : drawn;
 }
 
 /** `worker, after startNode #2`. */

@@ -47,5 +47,5 @@ const proven = isProven(matrix);
 const minutes = Number(((performance.now() - startedAt) / 60_000).toFixed(1));
 const verdict = proven ? 'all done and proven' : 'NOT all proven';
 console.log(`${matrix.rows.length} kills hit in ${matrix.runs.length} operations, in ${minutes} min; ${verdict}`);
-if (proven) writeResult({ seed, minutes, ...matrix });
+if (proven) writeResult('kill-matrix', { seed, minutes, ...matrix });
 process.exitCode = proven ? 0 : 1;

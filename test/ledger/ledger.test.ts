@@ -39,15 +39,17 @@ afterAll(async () => {
 describe('a ledger over a cluster that is well', () => {
   it('finds every acknowledged write, of every kind, while slots are moved by redis-cli', async () => {
     ledger = await startLedger(request());
-    const [from, to] = await Promise.all([0, 1].map((i) => nodes.admin(nodeAt(i), 'CLUSTER', 'MYID')));
+    const [from, to] = await Promise.all(
+      [0, 1].map(async (i) => String(await nodes.admin(nodeAt(i), 'CLUSTER', 'MYID'))),
+    );
     const [entry] = addresses();
     const at = `${entry?.address}:${entry?.port}`;
     await untilWritten(2000);
-    for (const [a, b] of [
+    for (const [a = '', b = ''] of [
       [from, to],
       [to, from],
     ]) {
-      const words = ['--cluster-from', `${a}`, '--cluster-to', `${b}`, '--cluster-slots', '200', '--cluster-yes'];
+      const words = ['--cluster-from', a, '--cluster-to', b, '--cluster-slots', '200', '--cluster-yes'];
       const { code, text } = await redisCli({
         argv: ['--cluster', 'reshard', at, ...words],
         password: nodes.password.admin,

@@ -127,6 +127,7 @@ export type Ask =
   | { readonly ask: 'counts' }
   | { readonly ask: 'pause' }
   | { readonly ask: 'sample' }
+  | { readonly ask: 'clear' }
   | { readonly ask: 'verify'; readonly request: VerifyRequest };
 
 export interface Asked {

@@ -50,7 +50,21 @@ export async function readBack(request: ReadBackRequest): Promise<ReadBack> {
   return { keysRead: unspoilt.length, keysOn, losses: [...losses, ...misplaced] };
 }
 
-function patientClient({ nodes, app }: ReadBackRequest): Cluster {
+/** Takes all these keys away. */
+export async function removeKeys(
+  request: Pick<ReadBackRequest, 'nodes' | 'app'> & { keys: readonly string[] },
+): Promise<void> {
+  const client = patientClient(request);
+  try {
+    for (let from = 0; from < request.keys.length; from += AT_ONCE) {
+      await Promise.all(request.keys.slice(from, from + AT_ONCE).map((key) => client.unlink(key)));
+    }
+  } finally {
+    client.disconnect();
+  }
+}
+
+function patientClient({ nodes, app }: Pick<ReadBackRequest, 'nodes' | 'app'>): Cluster {
   const client = new Cluster(
     nodes.map(({ address, port }) => ({ host: address, port })),
     { redisOptions: { username: app.user, password: app.password, protocol: 2, commandTimeout: 15_000 } },

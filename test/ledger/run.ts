@@ -12,7 +12,7 @@ import type {
   Loss,
   VerifyRequest,
 } from './protocol.js';
-import { readBack } from './read-back.js';
+import { readBack, removeKeys } from './read-back.js';
 
 /** How often it is looked whether writes are due. */
 const TICK_MS = 4;
@@ -118,6 +118,13 @@ export class LedgerRun {
       errorWords: this.#errorWords,
       losses: [...this.#losses, ...read.losses],
     };
+  }
+
+  /** Takes away all that it wrote. */
+  async clear(): Promise<void> {
+    await this.pause();
+    const { nodes, app } = this.#request;
+    await removeKeys({ nodes, app, keys: this.#cells.all.map(({ key }) => key) });
   }
 
   close(): void {

@@ -17,6 +17,8 @@ async function answer(ask: Ask): Promise<unknown> {
       return run.pause();
     case 'sample':
       return run.sample();
+    case 'clear':
+      return run.clear();
     case 'verify':
       return run.verify(ask.request);
   }

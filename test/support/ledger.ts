@@ -26,6 +26,8 @@ export interface Ledger {
   pause(): Promise<void>;
   /** Stops writing and reads all keys back, through the cluster and on every master. */
   verify(request?: VerifyRequest): Promise<LedgerVerdict>;
+  /** Takes away all that it wrote, so that the next one has the memory. */
+  clear(): Promise<void>;
   /** Some keys that are not being written, for tests of the ledger itself. */
   sample(): Promise<KeySample[]>;
   /** Ends the process; nothing happens where it has ended. */
@@ -50,6 +52,7 @@ export async function startLedger(request: LedgerRequest): Promise<Ledger> {
   return {
     counts: () => ask({ ask: 'counts' }) as Promise<LedgerCounts>,
     pause: async () => void (await ask({ ask: 'pause' })),
+    clear: async () => void (await ask({ ask: 'clear' })),
     sample: () => ask({ ask: 'sample' }) as Promise<KeySample[]>,
     verify: (verify = {}) => ask({ ask: 'verify', request: verify }) as Promise<LedgerVerdict>,
     close,
@@ -57,7 +60,7 @@ export async function startLedger(request: LedgerRequest): Promise<Ledger> {
 }
 
 function conversation(child: ChildProcess): (ask: Ask) => Promise<unknown> {
-  const waiting = new Map<number, { resolve(value: unknown): void; reject(error: Error): void }>();
+  const waiting = new Map<number, { resolve: (value: unknown) => void; reject: (error: Error) => void }>();
   let asked = 0;
   let output = '';
   for (const stream of [child.stdout, child.stderr]) {

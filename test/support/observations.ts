@@ -41,6 +41,7 @@ function soundNode(i: number): AnsweringNode {
     role: master === undefined ? 'master' : 'replica',
     clusterState: 'ok',
     currentEpoch: 3,
+    slotTasks: 0,
     view: NODES.map((_, other) => soundEntry(other, i)),
     keys: 10,
     usedMemoryBytes: 500,

@@ -33,7 +33,7 @@ const TRIM_MS = 5000;
 export function atomicMover(engine: AtomicEngine): SlotMover {
   return {
     move: async (work) => {
-      const probe = new StallProbe(work.nodes, nodesOf(work));
+      const probe = new StallProbe({ send: work.nodes.sendAside.bind(work.nodes, 'probe') }, nodesOf(work));
       try {
         return await new AtomicMove(engine, work, probe).run();
       } finally {

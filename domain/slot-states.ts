@@ -1,0 +1,146 @@
+import { type AnsweringNode, type SilentNode, type ViewEntry } from './observation.js';
+import { viewedOwners } from './ownership.js';
+import { endpoint, hasFailed, largestGroup } from './picture.js';
+import { SLOT_COUNT } from './slots.js';
+
+/** What half states are decided from; an observation's nodes have it. */
+export type SlotNode = Pick<
+  AnsweringNode,
+  'name' | 'address' | 'port' | 'declared' | 'answered' | 'id' | 'view' | 'slotTasks'
+>;
+
+/** By node name, by slot: how many keys a master has of the slots that it was asked about. */
+export type KeyCounts = Readonly<Record<string, Readonly<Record<number, number>>>>;
+
+/** All that decides about half states of slots. */
+export interface SlotStates {
+  readonly nodes: readonly (SlotNode | Pick<SilentNode, 'name' | 'address' | 'port' | 'declared' | 'answered'>)[];
+  readonly keys: KeyCounts;
+  /** Names of nodes that will not come back: nobody waits for what they know. */
+  readonly lost: readonly string[];
+  /** Replicas that a master is meant to have; `null` where nobody says. */
+  readonly replicasPerMaster: number | null;
+}
+
+/** A member as it is seen from its slots. */
+export interface Member extends SlotNode {
+  readonly masterId: string | null;
+  readonly configEpoch: number;
+  /** Who owns which slot as it sees it. */
+  readonly owners: readonly (string | undefined)[];
+  /** By slot, the ID on the other side. Only of masters: the flags of a replica follow its master's. */
+  readonly migrating: ReadonlyMap<number, string>;
+  readonly importing: ReadonlyMap<number, string>;
+}
+
+/** The members of the cluster, slot by slot. */
+export class SlotTable {
+  readonly members: readonly Member[];
+  readonly masters: readonly Member[];
+  /** Who claims which slot, by ID. */
+  readonly claims: readonly (readonly string[])[];
+
+  constructor(readonly states: SlotStates) {
+    this.members = largestGroup(states.nodes.filter((node) => node.answered)).flatMap((node) => memberOf(node));
+    this.masters = this.members.filter(({ masterId }) => masterId === null);
+    this.claims = claimsOf(this.masters);
+  }
+
+  claimants(slot: number): Member[] {
+    return (this.claims[slot] ?? []).flatMap((id) => this.member(id) ?? []);
+  }
+
+  /** Keys of the slot at this node; 0 where it was not asked. */
+  keysOf({ name }: Member, slot: number): number {
+    return this.states.keys[name]?.[slot] ?? 0;
+  }
+
+  /** Masters that have keys of the slot. */
+  holders(slot: number): Member[] {
+    return this.masters.filter((node) => this.keysOf(node, slot) > 0);
+  }
+
+  member(id: string | undefined): Member | undefined {
+    return this.members.find((node) => node.id === id);
+  }
+
+  /** The master that stands for this ID now: itself, or that of the shard which it is a replica in; `undefined` where nobody who answers is known to. */
+  heir(id: string, hops = this.members.length): Member | undefined {
+    const node = this.member(id);
+    const masterId = node === undefined ? this.hearsay(id)?.masterId : node.masterId;
+    if (node !== undefined && masterId === null) return node;
+    return hops === 0 || masterId === null || masterId === undefined ? undefined : this.heir(masterId, hops - 1);
+  }
+
+  /** The newest word about an ID. */
+  hearsay(id: string): ViewEntry | undefined {
+    return this.members
+      .flatMap(({ view }) => view.filter((entry) => entry.id === id))
+      .sort((a, b) => b.configEpoch - a.configEpoch)[0];
+  }
+
+  nameOf(id: string): string {
+    const entry = this.hearsay(id);
+    if (entry === undefined) return `an unknown node ${id.slice(0, 8)}`;
+    return this.member(id)?.name ?? this.#silentAt(entry)?.name ?? endpoint(entry);
+  }
+
+  /** Whether a node that does not answer may still be the one place where moved keys are. */
+  mayHoldKeys(id: string): boolean {
+    const entry = this.hearsay(id);
+    if (entry === undefined || this.isGivenUp(id)) return false;
+    return entry.slots.length > 0 || !this.isAbandoned(id);
+  }
+
+  /** A dead master whom nobody follows any more, where masters have replicas: one of them has taken over, or there was none left. */
+  isAbandoned(id: string): boolean {
+    const entry = this.hearsay(id);
+    if (entry === undefined || (this.states.replicasPerMaster ?? 0) === 0) return false;
+    return entry.masterId === null && hasFailed(entry) && !this.#isFollowed(id);
+  }
+
+  /** Somebody has said that it will not come back, and no replica can take over from it. */
+  isGivenUp(id: string): boolean {
+    const entry = this.hearsay(id);
+    const silent = entry === undefined ? undefined : this.#silentAt(entry);
+    return silent !== undefined && this.states.lost.includes(silent.name) && !this.#isFollowed(id);
+  }
+
+  #isFollowed(id: string): boolean {
+    return this.members.some(({ view }) => view.some(({ masterId }) => masterId === id));
+  }
+
+  #silentAt(entry: ViewEntry) {
+    return this.states.nodes.find((node) => !node.answered && endpoint(node) === endpoint(entry));
+  }
+}
+
+function memberOf(node: SlotNode): Member[] {
+  const self = node.view.find(({ id }) => id === node.id);
+  if (self === undefined) return [];
+  const { masterId, configEpoch } = self;
+  const flags = masterId === null ? self : { migrating: [], importing: [] };
+  return [
+    {
+      ...node,
+      ...{ masterId, configEpoch },
+      owners: viewedOwners(node.view),
+      migrating: new Map(flags.migrating.map(({ slot, peer }) => [slot, peer])),
+      importing: new Map(flags.importing.map(({ slot, peer }) => [slot, peer])),
+    },
+  ];
+}
+
+const NOBODY: readonly string[] = [];
+
+/** As `ownClaims`, made for being asked again and again: slots of one owner share one list. */
+function claimsOf(masters: readonly Member[]): (readonly string[])[] {
+  const claims = new Array<readonly string[]>(SLOT_COUNT).fill(NOBODY);
+  for (const { id, owners } of masters) {
+    const own = [id];
+    for (let slot = 0; slot < SLOT_COUNT; slot += 1) {
+      if (owners[slot] === id) claims[slot] = claims[slot] === NOBODY ? own : [...(claims[slot] ?? []), id];
+    }
+  }
+  return claims;
+}

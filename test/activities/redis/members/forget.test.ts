@@ -1,0 +1,249 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { MembersDeps } from '../../../../activities/redis/members/access.js';
+import { awaitForgotten } from '../../../../activities/redis/members/await-forgotten.js';
+import { forgetNodes } from '../../../../activities/redis/members/forget.js';
+import { joinNodes } from '../../../../activities/redis/members/join.js';
+import { portOf } from '../../../../domain/nodes.js';
+import type { NamedNode } from '../../../../domain/reshape-steps.js';
+import type { ClusterSpec } from '../../../../domain/spec.js';
+import { failureOf } from '../../../support/failure.js';
+import { TOKEN } from '../../../support/fence.js';
+import { type FormedCluster, resetSpares, startFormedCluster, withNodeSpec } from '../../../support/formed-cluster.js';
+import { triedAgain } from '../../../support/tried-again.js';
+import { until } from '../../../support/until.js';
+
+let cluster: FormedCluster;
+let staying: readonly string[];
+let first: string;
+let second: string;
+/** Of the spare nodes, as members. */
+let ids: Record<string, string>;
+
+beforeAll(async () => {
+  cluster = await startFormedCluster();
+  [first = '', second = ''] = cluster.spares;
+  staying = cluster.names.slice(0, 6);
+});
+afterAll(() => cluster.nodes.stop());
+
+/** Both spare nodes are replicas of the first master. */
+beforeEach(async () => {
+  await resetSpares(cluster);
+  const [of = ''] = cluster.masters;
+  const replicas = [first, second].map((node) => ({ node, of }));
+  ({ identities: ids } = await joinNodes({ spec: cluster.spec, token: TOKEN, masters: [], replicas }, cluster.deps));
+});
+
+const send = (node: string, ...command: [string, ...(string | number)[]]) => cluster.nodes.admin(node, ...command);
+const named = (...names: string[]): NamedNode[] => names.map((name) => ({ name, nodeId: ids[name] ?? '' }));
+
+function leaving(how: 'drain' | 'lost', ...names: string[]): ClusterSpec {
+  const short = { ...cluster.spec, timings: { ...cluster.spec.timings, formMs: 6000 } };
+  return names.reduce((spec, name) => withNodeSpec(spec, name, { leaving: how }), short);
+}
+
+function forgetNow(nodes = named(first), deps: Partial<MembersDeps> = {}, spec = leaving('drain', ...cluster.spares)) {
+  return forgetNodes({ spec, token: TOKEN, nodes }, { ...cluster.deps, ...deps });
+}
+
+/** Nobody knows the old ID, nobody is on its way to the address, and the node knows nobody. */
+async function expectGone(name: string): Promise<void> {
+  for (const { name: viewer, view } of await cluster.look()) {
+    if (viewer === name) expect(view).toHaveLength(1);
+    else
+      expect([viewer, view.filter(({ id, port }) => id === ids[name] || port === portOf(name))]).toEqual([viewer, []]);
+  }
+  expect(await cluster.idOf(name)).not.toBe(ids[name]);
+}
+
+async function expectMember(name: string): Promise<void> {
+  for (const viewer of staying) expect((await cluster.viewOf(viewer)).map(({ id }) => id)).toContain(ids[name]);
+}
+
+/** A hand that went wrong. */
+const forgetByHand = async (node: string, viewers: readonly string[]) => {
+  for (const viewer of viewers) await send(viewer, 'CLUSTER', 'FORGET', ids[node] ?? '');
+};
+
+describe('forgetNodes', () => {
+  it('takes a replica out everywhere and resets it, and a second run changes nothing', async () => {
+    const { effects } = await forgetNow();
+    expect(effects).toEqual([`${first} was reset`, `${first} (ID ${ids[first]}) was forgotten by 7 nodes`]);
+    await expectGone(first);
+    await expectMember(second);
+    expect(await forgetNow()).toEqual({ effects: [] });
+  });
+
+  it('takes a master without slots and its replica out together', async () => {
+    await resetSpares(cluster);
+    const step = { spec: cluster.spec, token: TOKEN, masters: [first], replicas: [{ node: second, of: first }] };
+    ({ identities: ids } = await joinNodes(step, cluster.deps));
+    const error = await failureOf(forgetNow(named(first)));
+    expect(error).toMatchObject({ type: 'Refused' });
+    expect(error.text.what).toBe(`${first} (ID ${ids[first]}) is replicated by ${second}.`);
+    await expectMember(first);
+    await forgetNow(named(first, second));
+    await expectGone(first);
+    await expectGone(second);
+  });
+
+  it.each<[string, () => Promise<unknown>]>([
+    ['it was reset, and nobody forgot it', () => send(first, 'CLUSTER', 'RESET', 'HARD')],
+    ['it was reset without losing its ID', () => send(first, 'CLUSTER', 'RESET', 'SOFT')],
+    ['some have forgotten it, and it lives', () => forgetByHand(first, staying.slice(0, 3))],
+    ['all have forgotten it, and it lives', () => forgetByHand(first, [...staying, second])],
+    [
+      'it was reset, forgotten, and has met somebody again',
+      async () => {
+        await send(first, 'CLUSTER', 'RESET', 'HARD');
+        await forgetByHand(first, [...staying, second]);
+        await send(staying[2] ?? '', 'CLUSTER', 'MEET', '127.0.0.1', portOf(first));
+        const id = await cluster.idOf(first);
+        await until('it is back', async () =>
+          (await cluster.viewOf(staying[4] ?? '')).some((entry) => entry.id === id),
+        );
+      },
+    ],
+    [
+      'it was reset and somebody is about to meet it',
+      async () => {
+        await send(first, 'CLUSTER', 'RESET', 'HARD');
+        await send(staying[2] ?? '', 'CLUSTER', 'MEET', '127.0.0.1', portOf(first));
+      },
+    ],
+  ])('goes on where a killed attempt stopped: %s', async (_, leave) => {
+    await leave();
+    await forgetNow();
+    await expectGone(first);
+    await expectMember(second);
+  });
+
+  it.each([1, 2, 3, 4])('ends the same when it was cut off after %i looks', async (looks) => {
+    const cut = new AbortController();
+    let left = looks;
+    const progress = () => {
+      left -= 1;
+      if (left === 0) cut.abort();
+    };
+    await forgetNow(named(first, second), { progress, signal: cut.signal }).catch(() => undefined);
+    await forgetNow(named(first, second));
+    await expectGone(first);
+    await expectGone(second);
+  });
+
+  it('ends the same when two forget at once', async () => {
+    await Promise.all([triedAgain(() => forgetNow()), triedAgain(() => forgetNow())]);
+    await expectGone(first);
+  });
+
+  it('forgets a lost node that does not answer, as soon as no member has it alive', async () => {
+    const server = cluster.nodes.servers.get(first);
+    const spec = leaving('lost', first);
+    const alive = await failureOf(forgetNow(named(first), {}, { ...spec, timings: { ...spec.timings, formMs: 500 } }));
+    expect(alive).toMatchObject({ type: 'Refused' });
+    expect(alive.text.what).toMatch(new RegExp(`${first} does not answer us, and h\\d:\\d+ has it alive`));
+    server?.freeze();
+    try {
+      expect((await forgetNow(named(first), {}, spec)).effects).toEqual([
+        `${first} (ID ${ids[first]}) was forgotten by 7 nodes`,
+      ]);
+    } finally {
+      server?.thaw();
+    }
+    // What becomes of it when it wakes is nobody's affair: it is to be lost.
+  });
+
+  it('forgets a ghost by its ID, and leaves the node alone that lives at its address', async () => {
+    await send(first, 'CLUSTER', 'RESET', 'HARD');
+    const [of = ''] = cluster.masters;
+    const step = { spec: cluster.spec, token: TOKEN, masters: [], replicas: [{ node: first, of }] };
+    const { identities } = await joinNodes(step, cluster.deps);
+    await forgetNow(named(first), {}, cluster.spec);
+    expect((await cluster.look()).flatMap(({ view }) => view.filter(({ id }) => id === ids[first]))).toEqual([]);
+    ids = identities;
+    await expectMember(first);
+    expect((await failureOf(forgetNow(named(first), {}, cluster.spec))).text.what).toContain(
+      'the spec does not say that it leaves',
+    );
+  });
+
+  it('touches nothing where one of the nodes owns slots', async () => {
+    const [owner = ''] = cluster.masters;
+    const nodes = [...named(first), { name: owner, nodeId: await cluster.idOf(owner) }];
+    const error = await failureOf(forgetNow(nodes, {}, leaving('drain', first, owner)));
+    expect(error).toMatchObject({ type: 'Refused' });
+    expect(error.text.what).toContain(`${owner} (ID ${await cluster.idOf(owner)}) owns 5461 slots`);
+    await expectMember(first);
+  });
+
+  it('touches nothing where a member does not answer, and says who', async () => {
+    const [, silent = ''] = Object.keys(cluster.replicaOf);
+    cluster.nodes.servers.get(silent)?.freeze();
+    try {
+      const error = await failureOf(forgetNow());
+      expect(error).toMatchObject({ type: 'NodeUnreachable' });
+      expect(error.text.what).toContain(silent);
+    } finally {
+      cluster.nodes.servers.get(silent)?.thaw();
+    }
+    await expectMember(first);
+  });
+
+  it('touches nothing where a living member is not declared, and could not be told', async () => {
+    const spec = leaving('drain', first);
+    const hosts = spec.hosts.filter(({ name }) => !second.startsWith(`${name}:`));
+    const error = await failureOf(
+      forgetNow(named(first), {}, { ...spec, hosts, timings: { ...spec.timings, formMs: 300 } }),
+    );
+    expect(error).toMatchObject({ type: 'Refused' });
+    expect(error.text.what).toContain(`127.0.0.1:${portOf(second)} (${ids[second]}) is a member in the view of`);
+    await expectMember(first);
+  });
+});
+
+describe('awaitForgotten', () => {
+  function awaitNow(deps: Partial<MembersDeps> = {}, banWindowMs = 100) {
+    const spec = leaving('drain', first);
+    const step = { spec: { ...spec, timings: { ...spec.timings, banWindowMs } }, token: TOKEN, nodes: named(first) };
+    return awaitForgotten(step, { ...cluster.deps, ...deps });
+  }
+
+  it('is content where nobody knows it, and forgets again who came back', async () => {
+    await forgetNow();
+    expect(await awaitNow()).toEqual({ effects: [] });
+    const id = await cluster.idOf(first);
+    await send(staying[2] ?? '', 'CLUSTER', 'MEET', '127.0.0.1', portOf(first));
+    await until('it is back', async () => (await cluster.viewOf(staying[4] ?? '')).some((entry) => entry.id === id));
+    const { effects } = await awaitNow();
+    expect(effects[0]).toBe(`came back: ${first} was reset`);
+    await expectGone(first);
+  });
+
+  it('is ended by its signal in the middle of the wait', async () => {
+    await forgetNow();
+    const cancel = new AbortController();
+    const progress = () => cancel.abort();
+    await expect(awaitNow({ progress, signal: cancel.signal }, 600_000)).rejects.toThrow(/abort/i);
+  });
+
+  // The ban is written into Redis: nothing shorter shows what comes back after it.
+  it('holds beyond the ban of 60 seconds, after which a node that one member remembers is back', {
+    timeout: 120_000,
+  }, async () => {
+    await forgetNow();
+    await forgetByHand(second, staying.slice(1));
+    const spec = leaving('drain', first);
+    // The other one is half forgotten: a member that the first one is kept from all the same.
+    await awaitForgotten(
+      { spec: { ...spec, timings: { ...spec.timings, banWindowMs: 65_000 } }, token: TOKEN, nodes: named(first) },
+      cluster.deps,
+    );
+    await expectGone(first);
+    await until('the other one is back everywhere', async () => {
+      await expectMember(second);
+      return true;
+    });
+    await forgetNow(named(second));
+    await expectGone(second);
+  });
+});

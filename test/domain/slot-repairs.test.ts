@@ -1,0 +1,148 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { slotsInQuestion } from '../../domain/slot-cases.js';
+import { nextStages } from '../../domain/slot-repair-actions.js';
+import { planRepairs, workableCase } from '../../domain/slot-repair-plan.js';
+import { SlotTable } from '../../domain/slot-states.js';
+import { keysIn, type ModelNode, MOVING, SlotModel } from '../support/slot-model.js';
+
+/** Numbers of one run, drawn beforehand, so that a failing run can be made smaller. */
+class Dice {
+  #at = 0;
+  constructor(private readonly rolls: readonly number[]) {}
+
+  upTo(most: number): number {
+    const roll = this.rolls[this.#at % this.rolls.length] ?? 0;
+    this.#at += 1;
+    return roll % most;
+  }
+
+  oneIn(times: number): boolean {
+    return this.upTo(times) === 0;
+  }
+
+  pick<T>(list: readonly T[]): T {
+    const found = list[this.upTo(list.length)];
+    if (found === undefined) throw new Error('nothing to pick from');
+    return found;
+  }
+}
+
+/** Clients that write at any moment, and words on the bus. */
+function meanwhile(model: SlotModel, dice: Dice): void {
+  for (let n = dice.upTo(3); n > 0; n -= 1) {
+    const slot = dice.pick(MOVING);
+    model.write(dice.pick(model.nodes), { slot, name: `${slot}:${dice.upTo(4)}` }, `v${model.ledger.size}-${dice.upTo(1000)}`);
+  }
+  for (let n = dice.upTo(3); n > 0; n -= 1) model.gossip(dice.pick(model.nodes), dice.pick(model.nodes));
+}
+
+/** A mover that is killed somewhere: each slot is left wherever it was. */
+function moveAndDie(model: SlotModel, dice: Dice): void {
+  const [source, target, third] = model.nodes;
+  if (source === undefined || target === undefined || third === undefined) return;
+  for (const slot of MOVING) {
+    const sourceFirst = dice.oneIn(4);
+    const steps = [
+      () => model.take({ node: target.name, kind: 'importing', id: source.id }, slot),
+      () => model.take({ node: source.name, kind: 'migrating', id: target.id }, slot),
+      () => model.take({ node: source.name, kind: 'keys', to: target.name, wins: 'source' }, slot, () => !dice.oneIn(5)),
+      () => model.take({ node: source.name, kind: 'keys', to: target.name, wins: 'source' }, slot),
+      () => model.take({ node: (sourceFirst ? source : target).name, kind: 'own', id: target.id }, slot),
+      () => model.take({ node: (sourceFirst ? target : source).name, kind: 'own', id: target.id }, slot),
+      () => model.take({ node: third.name, kind: 'own', id: target.id }, slot),
+    ];
+    for (const step of steps.slice(0, dice.upTo(steps.length + 1))) {
+      if (!step() && steps.indexOf(step) !== 2) break;
+      meanwhile(model, dice);
+    }
+  }
+}
+
+function failovers(model: SlotModel, dice: Dice): void {
+  for (const master of model.nodes.slice(0, 3)) {
+    if (dice.oneIn(3)) model.failover(master, dice.oneIn(2) ? 'died' : 'planned');
+    meanwhile(model, dice);
+  }
+}
+
+/** One attempt of a repair; it may be killed between any two commands, and in the middle of moving keys. */
+function repairOnce(model: SlotModel, dice: Dice, killed: () => boolean): void {
+  const table = new SlotTable(model.states());
+  for (const slot of slotsInQuestion(table)) {
+    const found = workableCase(table, slot);
+    if (found === null || found.kind === 'stuck') continue;
+    for (const stage of nextStages(table, slot, found)) {
+      let taken = true;
+      for (const action of stage) {
+        if (killed()) return;
+        taken = model.take(action, slot, () => !killed()) && taken;
+        meanwhile(model, dice);
+      }
+      if (!taken) break;
+    }
+  }
+}
+
+function expectSound(model: SlotModel): void {
+  const masters = model.masters();
+  const table = new SlotTable(model.states());
+  for (const slot of MOVING) {
+    const [owner, ...others] = table.claimants(slot).map(({ id }) => model.node(id));
+    expect(others).toEqual([]);
+    expect(model.nodes.filter(({ alive }) => alive).map(({ owners }) => owners.get(slot))).toEqual(
+      model.nodes.filter(({ alive }) => alive).map(() => owner?.id),
+    );
+    for (const node of masters) {
+      expect([...node.migrating.keys(), ...node.importing.keys()]).toEqual([]);
+      if (node.id !== owner?.id) expect([...keysIn(node, slot)], `keys of ${slot} on ${node.name}`).toEqual([]);
+    }
+    const kept = Object.fromEntries(keysIn(owner ?? NOBODY, slot));
+    const written = [...model.ledger].filter(([key]) => key.startsWith(`${slot}:`));
+    expect(kept).toEqual(Object.fromEntries(written));
+  }
+}
+
+const NOBODY = { keys: new Map() } as unknown as ModelNode;
+
+function isHalf(model: SlotModel): boolean {
+  const { repairs, stuck } = planRepairs(model.states());
+  return repairs.length + stuck.length > 0;
+}
+
+function isCovered(model: SlotModel): boolean {
+  const table = new SlotTable(model.states());
+  return MOVING.every((slot) => table.claimants(slot).length > 0);
+}
+
+describe('planRepairs and what follows from it', () => {
+  it('mends every half state that a killed mover, failovers and clients make, itself killed again and again, and loses no write', () => {
+    const rolls = fc.array(fc.nat(9999), { minLength: 50, maxLength: 400 });
+    fc.assert(
+      fc.property(rolls, fc.nat(12), (numbers, kills) => {
+        const model = new SlotModel();
+        const dice = new Dice(numbers);
+        for (const slot of MOVING) {
+          for (const n of [0, 1, 2]) model.write(model.node(model.nodes[0]?.id), { slot, name: `${slot}:${n}` }, `first-${n}`);
+        }
+        moveAndDie(model, dice);
+        failovers(model, dice);
+        let left = kills;
+        let rounds = 0;
+        while (isHalf(model) || rounds < 2 || !isCovered(model)) {
+          repairOnce(model, dice, () => left > 0 && dice.oneIn(4) && left-- > 0);
+          if (rounds === 1 && dice.oneIn(3)) failovers(model, dice);
+          if (rounds > 3) model.gossipAll(1);
+          // At last somebody says of the dead that they will not come back.
+          if (rounds > 20) model.deadAreLost = true;
+          rounds += 1;
+          if (rounds > 80) throw new Error(`no end: ${JSON.stringify(planRepairs(model.states()))}`);
+        }
+        model.gossipAll();
+        expect(planRepairs(model.states())).toEqual({ repairs: [], stuck: [] });
+        expectSound(model);
+      }),
+      { numRuns: 100 },
+    );
+  });
+});
