@@ -92,11 +92,6 @@ export function createRedisActivities({ secrets, confirm }: FenceDeps) {
       return repairSlots(step, membersDeps());
     },
 
-    /** Mends the half states of slots, from whatever an earlier attempt left. */
-    async repairSlots(step: RepairSlotsStep): Promise<StepResult> {
-      return repairSlots(step, membersDeps());
-    },
-
     /** Uses the cluster as the application will, and takes its keys away again. */
     smokeTest: ({ spec }: { readonly spec: ClusterSpec }): Promise<StepResult> =>
       smoke({ spec }, { secrets, progress: Context.current().heartbeat }),
