@@ -3,6 +3,7 @@ import { tuningLeft } from './formation-tuning.js';
 import { type AnsweringNode, selfOf } from './observation.js';
 import { ownsSlots } from './ownership.js';
 import { finding, names, type Picture } from './picture.js';
+import { pinLeft } from './pinning.js';
 import { fixedAtStart, sameSetting, type SettingChange, shownValue } from './settings.js';
 import type { Finding } from './verdict.js';
 import { isVersion } from './version.js';
@@ -24,15 +25,17 @@ export function expectationFindings(picture: Picture): Finding[] {
   ];
 }
 
-/** Running settings that differ from the spec's, those apart that only a killed formation left behind. */
+/** Running settings that differ from the spec's, those apart that only a killed formation or a killed change of the shape left behind. */
 export function settingDrift(
   node: Pick<AnsweringNode, 'settings'>,
   expectation: Pick<Expectation, 'settings'>,
 ): SettingChange[] {
-  const tuned = new Set(tuningLeft(node, expectation.settings).map(({ setting }) => setting));
+  const pin = pinLeft(node, expectation.settings);
+  const left = [...tuningLeft(node, expectation.settings), ...(pin === null ? [] : [pin])];
+  const leftSettings = new Set(left.map(({ setting }) => setting));
   return Object.entries(expectation.settings).flatMap(([setting, wanted]) => {
     const running = node.settings[setting];
-    if (running === undefined || sameSetting(running, wanted) || tuned.has(setting)) return [];
+    if (running === undefined || sameSetting(running, wanted) || leftSettings.has(setting)) return [];
     return [{ setting, running, wanted }];
   });
 }
