@@ -1,5 +1,4 @@
 import type { SecretResolver } from '../config/secrets.js';
-import type { ReshapeActivities } from '../domain/reshape-steps.js';
 import type { HostStep, LeaseRequest } from '../domain/steps.js';
 import { type ClusterActivities, createClusterActivities } from './cluster/activities.js';
 import { createHostActivities, type HostActivities } from './hosts/activities.js';
@@ -13,7 +12,7 @@ import type { ServerActivities } from './server.js';
 import type { SshPool } from './ssh/pool.js';
 
 /** Everything that a workflow may ask a worker to do. */
-export type Activities = ForgeActivities & ServerActivities & ReshapeActivities;
+export type Activities = ForgeActivities & ServerActivities;
 
 /** What needs no Temporal server: `plan` and `status` call these directly. */
 export type ForgeActivities = HostActivities & RedisActivities & ClusterActivities;
