@@ -20,7 +20,7 @@ import type { Verdict } from '../../domain/verdict.js';
 import { pollUntil } from './poll.js';
 
 export interface ClusterDeps {
-  readonly observe: (input: { spec: ClusterSpec }) => Promise<Observation>;
+  readonly observe: (input: { spec: ClusterSpec; strayKeys?: 'looked for' | 'left out' }) => Promise<Observation>;
   /** By node name, for these nodes: users that have another secret than the spec's, or are not there; `null` where a node cannot be asked. */
   readonly otherSecrets: (input: {
     spec: ClusterSpec;
@@ -43,6 +43,16 @@ export function createClusterActivities({ observe, otherSecrets, secrets, helper
 
   const judgeCluster = async ({ spec }: { spec: ClusterSpec }): Promise<Verdict> =>
     judged(spec, await observe({ spec }));
+
+  /** Looks quickly until it is good, and then once closely. */
+  const judgeUntil = async (spec: ClusterSpec, enough: (verdict: Verdict) => boolean): Promise<Verdict> => {
+    const { formMs: deadlineMs, pollMs } = spec.timings;
+    const ask = async () => {
+      const quick = judged(spec, await observe({ spec, strayKeys: 'left out' }));
+      return enough(quick) ? judgeCluster({ spec }) : quick;
+    };
+    return pollUntil({ ask, enough, deadlineMs, pollMs });
+  };
 
   return {
     judgeCluster,
@@ -83,14 +93,12 @@ export function createClusterActivities({ observe, otherSecrets, secrets, helper
 
     /** Observes until the verdict is healthy or `timings.formMs` is over; either way the last verdict is the answer. */
     async awaitHealthy({ spec }: { spec: ClusterSpec }): Promise<Verdict> {
-      const { formMs: deadlineMs, pollMs } = spec.timings;
-      return pollUntil({ ask: () => judgeCluster({ spec }), enough: (verdict) => verdict.healthy, deadlineMs, pollMs });
+      return judgeUntil(spec, (verdict) => verdict.healthy);
     },
 
     /** As `awaitHealthy`, until no half state is left: what a stopped operation can answer for, whose cluster may not have its shape yet. */
     async awaitSettled({ spec }: { spec: ClusterSpec }): Promise<Verdict> {
-      const { formMs: deadlineMs, pollMs } = spec.timings;
-      return pollUntil({ ask: () => judgeCluster({ spec }), enough: isSettled, deadlineMs, pollMs });
+      return judgeUntil(spec, isSettled);
     },
   };
 }

@@ -18,7 +18,7 @@ import { attachReplica } from './members/attach.js';
 import { awaitForgotten } from './members/await-forgotten.js';
 import { forgetNodes } from './members/forget.js';
 import { joinNodes } from './members/join.js';
-import { observe } from './observe.js';
+import { observe, type ObserveRequest } from './observe.js';
 import { setSettings, type SettingsStep } from './settings.js';
 import { repairSlots } from './slots/repair.js';
 import { smoke } from './smoke.js';
@@ -32,7 +32,8 @@ export function createRedisActivities({ secrets, confirm }: FenceDeps) {
   };
   return {
     /** All nodes' views and what each says of itself. Read only. */
-    observeCluster: ({ spec }: { readonly spec: ClusterSpec }): Promise<Observation> => observe({ spec, secrets }),
+    observeCluster: (request: Omit<ObserveRequest, 'secrets'>): Promise<Observation> =>
+      observe({ ...request, secrets }),
 
     /** Makes one cluster of the declared nodes, from whatever an earlier attempt left. */
     formCluster: (request: FormRequest): Promise<Formed> => form(request, membersDeps()),
