@@ -17,6 +17,8 @@ export const FINDING_CODES = [
   'SlotUncovered',
   'SlotConflict',
   'OpenSlot',
+  'OpenSlotTask',
+  'StrayKeys',
   'SplitView',
   'EpochCollision',
   'FailureFlag',

@@ -175,6 +175,20 @@ const CASES: readonly Case[] = [
     evidence: /7 from h1:6379/,
   },
   {
+    title: 'a slot task of the engine that has not ended',
+    code: 'OpenSlotTask',
+    observation: withNode(sound, 2, { slotTasks: 1 }),
+    node: nameOf(2),
+    evidence: /1 of the engine's own tasks/,
+  },
+  {
+    title: 'keys where nobody is sent to them',
+    code: 'StrayKeys',
+    observation: withNode(sound, 2, { strayKeys: { keys: 7, ranges: [[3, 5]] } }),
+    node: nameOf(2),
+    evidence: /keys of 3 slots \(3-5\).*7 keys/,
+  },
+  {
     title: 'a view with other owners',
     code: 'SplitView',
     observation: withEntry(sound, { viewer: 5, member: 1 }, { slots: [[0, 5000]] }),
