@@ -23,6 +23,8 @@ export function formationStep(world: ApplyWorld, { masters, replicas }: Placemen
   return { steps: complete && !tuned ? [] : [step], refusals: formation.refusals };
 }
 
+const SYNC_DELAY = 'repl-diskless-sync-delay';
+
 /**
  * A formation that was killed before it took its settings back, on a cluster that has been formed: it is run to its end, with roles that change nothing.
  * Where members are to change, the settings would be those of the wrong moment: then it is refused.
@@ -35,6 +37,11 @@ export function tuningStep(
   const tuned = answeringOurs(world).filter((node) => tuningLeft(node, world.settings).length > 0);
   if (tuned.length === 0) return { steps: [], refusals: [] };
   const names = tuned.map(({ name }) => name).join(', ');
+  // Of these one is no harm to a change of members, and taken back by it: joining and attaching lower it, too.
+  const harmless = tuned.every((node) =>
+    tuningLeft(node, world.settings).every(({ setting }) => setting === SYNC_DELAY),
+  );
+  if (reshaping && harmless) return { steps: [], refusals: [] };
   if (reshaping || leavingNodes(world.spec).length > 0) {
     const what = `${names} still runs with settings that only a formation uses: it was killed before it took them back.`;
     const next = 'Run apply with the spec as it was: it takes them back. Then change the members.';

@@ -1,7 +1,7 @@
 import { type ApplyWorld, differingFiles, nodeSurvey } from './apply-world.js';
 import { examRefusals } from './exam.js';
 import { memoryProblems } from './memory.js';
-import { type DeclaredNode, leavingNodes, stayingHosts, stayingNodes } from './nodes.js';
+import { type DeclaredNode, declaredNodes, stayingHosts, stayingNodes } from './nodes.js';
 import type { Refusal, Step } from './plan.js';
 import { leavesSomething } from './plan-destroy.js';
 import { emptyStart } from './plan-guard.js';
@@ -45,7 +45,7 @@ export function nodeProblems(world: ApplyWorld): Refusal[] {
 function helperForRemoval(world: ApplyWorld, host: string): Step[] {
   const survey = hostSurvey(world, host);
   if (survey?.record.cluster?.uid !== world.spec.uid || survey.record.helperSha256 === null) return [];
-  const left = leavingNodes(world.spec).some(
+  const left = declaredNodes(world.spec).some(
     (node) => node.host === host && leavesSomething(nodeSurvey(world.surveys, node), { folders: 'delete' }),
   );
   return left && survey.record.helperSha256 !== world.helperSha256 ? prepareSteps(world, host) : [];

@@ -6,6 +6,8 @@ export interface Attachment {
   readonly of: string;
   /** Whether it is a copy of its master's data now. */
   readonly inSync: boolean;
+  /** It is a master that gives its slots away: it follows somebody when it has none, and nobody follows it any more. */
+  readonly drained: boolean;
 }
 
 export interface AttachQuestion {
@@ -34,10 +36,12 @@ export function orderAttachments({ attachments, replicas, least, drained }: Atta
   let pending = [...attachments];
   const round = (free: ReadonlySet<string>): Attachment[] => {
     const done: Attachment[] = [];
+    const mayGo = ({ node, from, inSync, drained: gives }: Attachment) => {
+      if (pending.some((other) => other.from === node) || (gives && !free.has(node))) return false;
+      return from === null || !inSync || free.has(from) || count(from) - 1 >= least(from);
+    };
     for (;;) {
-      const next = pending.find(
-        ({ from, inSync }) => from === null || !inSync || free.has(from) || count(from) - 1 >= least(from),
-      );
+      const next = pending.find(mayGo);
       if (next === undefined) return done;
       pending = pending.filter((one) => one !== next);
       if (next.from !== null && next.inSync) counts.set(next.from, count(next.from) - 1);

@@ -1,6 +1,6 @@
 import type { ApplyWorld } from './apply-world.js';
 import { ghostsAt, type Members } from './cluster-members.js';
-import { type LeavingNode, leavingNodes } from './nodes.js';
+import { type DeclaredNode, leavingNodes } from './nodes.js';
 import type { Step } from './plan.js';
 import { leavesSomething } from './plan-destroy.js';
 import type { NamedNode } from './reshape-steps.js';
@@ -22,13 +22,13 @@ export interface Leaving {
 /** Hosts of lost nodes are not asked, so nothing is done on them. What is not there any more is no step. */
 export function planLeaving({ spec, surveys }: World, cluster: Members): Leaving {
   const leaving = leavingNodes(spec);
-  const members = cluster.members.filter(({ leaving: how }) => how !== null);
+  const members = cluster.members.filter((member) => member.leaving !== null);
   const named = members.map(({ node, id }): NamedNode => ({ name: node.name, nodeId: id }));
   const ghosts = leaving.filter((node) => node.leaving === 'lost').flatMap((node) => ghostsAt(cluster, node));
   const forgotten = unique([...named, ...ghosts]);
   const ours = surveys.filter(({ record }) => record.cluster?.uid === spec.uid);
   const drained = leaving.filter((node) => node.leaving === 'drain');
-  const onHost = (node: LeavingNode) =>
+  const onHost = (node: DeclaredNode) =>
     ours.find(({ host }) => host === node.host)?.nodes.find(({ port }) => port === node.port);
   const removed = drained.filter((node) => leavesSomething(onHost(node), { folders: 'delete' }));
   const remembered = removed.flatMap((node): NamedNode[] => {

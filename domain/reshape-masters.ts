@@ -120,7 +120,8 @@ function addedTo({ spec, cluster, attach, present }: Question & { present: reado
 } {
   const nodes = stayingNodes(spec);
   const fixed = present.map(({ node }) => node);
-  const free = nodes.filter((node) => !attach.some((one) => one.node === node.name) && !fixed.includes(node));
+  const taken = new Set([...attach.map(({ node }) => node), ...fixed.map(({ name }) => name)]);
+  const free = nodes.filter(({ name }) => !taken.has(name));
   const role = (node: DeclaredNode) => cluster.members.find((member) => member.node.name === node.name);
   const idle = free.filter((node) => {
     const member = role(node);
@@ -142,7 +143,9 @@ function spareReplicas({ spec, cluster }: Pick<Question, 'spec' | 'cluster'>, fr
   const masters = new Set(cluster.members.map(({ master }) => master));
   return [...masters].flatMap((master) => {
     const replicas = cluster.members.filter((member) => member.master === master && member.isReplica && member.inSync);
-    const candidates = replicas.filter(({ node, leaving }) => leaving === null && free.includes(node));
+    const candidates = replicas.filter(
+      ({ node, leaving }) => leaving === null && free.some(({ name }) => name === node.name),
+    );
     return master === null ? [] : candidates.slice(0, Math.max(0, replicas.length - spec.shape.replicasPerMaster));
   });
 }

@@ -38,7 +38,17 @@ export function sharingMoves({ shards, balance, facts }: SharingQuestion): SlotM
     }),
   );
   const owner = new Map(shards.map((shard) => [shard.master, shard.owner]));
-  return shares(masters, { balance, facts }).map((move) => ({ ...move, from: owner.get(move.from) ?? move.from }));
+  return inOneOrder(
+    shares(masters, { balance, facts }).map((move) => ({ ...move, from: owner.get(move.from) ?? move.from })),
+  );
+}
+
+/** The same moves are the same list, however they were found: what was shown is compared with what is to be done. */
+function inOneOrder(moves: readonly SlotMove[]): SlotMove[] {
+  const place = ({ from, to }: SlotMove) => `${from} ${to}`;
+  return moves
+    .map((move) => ({ ...move, ranges: compactRanges(move.ranges) }))
+    .sort((a, b) => (place(a) < place(b) ? -1 : 1));
 }
 
 function shares(
@@ -95,7 +105,7 @@ export function askedMoves({
   }
   const unowned = [...eachSlot(uncovered)].filter((slot) => target[slot] !== undefined);
   return {
-    moves: shards.flatMap((from) => movesFrom(from, target)),
+    moves: inOneOrder(shards.flatMap((from) => movesFrom(from, target))),
     refusals: [
       ...refusals,
       ...slotsRefusal([...twice], 'are asked to go to two masters', 'Name each slot once.'),

@@ -16,7 +16,10 @@ export interface Roles {
   /** Nodes that are no members, or are none for a moment. */
   readonly joining: { readonly masters: readonly string[]; readonly replicas: readonly PlannedReplica[] };
   readonly attachments: AttachOrder;
+  /** Why what is wanted cannot be. */
   readonly refusals: readonly Refusal[];
+  /** Replicas for which the rules leave no master, as masters are now. */
+  readonly unplaced: readonly Refusal[];
 }
 
 export interface RolesQuestion {
@@ -46,7 +49,8 @@ export function decideRoles(question: RolesQuestion): Roles {
   const attachments = followers.flatMap(({ node, of }): Attachment[] => {
     const now = member(node);
     if (now === undefined || now.answer === null || fresh.has(node) || now.master === of) return [];
-    return [{ node, of, from: now.master, inSync: now.inSync }];
+    const drained = now.slots.length > 0;
+    return [{ node, of, from: now.master, inSync: now.inSync, drained }];
   });
   return {
     ...{ targets, replicas, joining },
@@ -55,9 +59,9 @@ export function decideRoles(question: RolesQuestion): Roles {
     refusals: [
       ...refusals,
       ...(targets.problem === null ? [] : [shapeRefusal(targets.problem)]),
-      ...(targets.problem === null ? unplaced({ spec, targets, replicas }) : []),
       ...attach.flatMap((one) => unknownReplica(spec, one)),
     ],
+    unplaced: targets.problem === null ? unplaced({ spec, targets, replicas }) : [],
   };
 }
 

@@ -3,11 +3,12 @@ import { ghostsAt, type Members } from './cluster-members.js';
 import { stayingNodes } from './nodes.js';
 import type { PlanBody, Refusal, Step } from './plan.js';
 import { movesAdvice, type Pinning, pinned, repairSteps } from './reshape-common.js';
-import { planLeaving, unique } from './reshape-leaving.js';
+import { type Leaving, planLeaving, unique } from './reshape-leaving.js';
 import { askedMoves, sharingMoves, uncoveredRefusal, whyMoves } from './reshape-moves.js';
 import { shapeRefusals } from './reshape-refusals.js';
 import { decideRoles, type Roles } from './reshape-roles.js';
 import type { Attachment } from './reshape-attach.js';
+import type { NamedNode } from './reshape-steps.js';
 
 export type Reshape = Pick<PlanBody, 'steps' | 'refusals' | 'notes'>;
 
@@ -22,62 +23,68 @@ export function planReshape(world: ApplyWorld, cluster: Members): Reshape {
   const roles = decideRoles({ spec, cluster, attach });
   const moves = movesOf(world, { cluster, roles });
   const leaving = planLeaving(world, cluster);
-  const early = unique([
-    ...cluster.newcomers.flatMap((node) => ghostsAt(cluster, node)),
-    ...roles.targets.rejoining.map(({ node, id }) => ({ name: node.name, nodeId: id })),
-  ]);
-  const forgotten = [...early, ...leaving.forgotten, ...leaving.forgottenBefore];
-  const { masters, replicas } = roles.joining;
-  const first: Step[] = [
-    ...(early.length === 0
-      ? []
-      : [
-          {
-            ...({ kind: 'forgetNodes', id: 'forgetNodes/before', nodes: early } as const),
-            why: 'so that they can join anew',
-          },
-        ]),
-    ...(masters.length + replicas.length === 0
-      ? []
-      : [{ kind: 'joinNodes' as const, id: 'joinNodes', masters, replicas }]),
-    ...attachSteps(roles, roles.attachments.before, 'before'),
-    ...takeOverSteps(roles),
-    ...moves.steps,
-    ...attachSteps(roles, roles.attachments.after, 'after'),
-  ];
-  const last: Step[] = [
-    ...(leaving.forgotten.length === 0
-      ? []
-      : [
-          {
-            kind: 'forgetNodes' as const,
-            id: 'forgetNodes',
-            nodes: leaving.forgotten,
-            why: 'the spec lets them leave',
-          },
-        ]),
-    ...leaving.stops,
-    ...(forgotten.length === 0
-      ? []
-      : [{ kind: 'awaitForgotten' as const, id: 'awaitForgotten', nodes: unique(forgotten) }]),
-    ...leaving.removals,
-  ];
+  const { changing, removing } = stepsOf(cluster, { roles, moves: moves.steps, leaving });
+  const changes = changing.length > 0;
   const pinning: Pinning = { spec, before: cluster.members, after: stayingNodes(spec) };
-  const changes = first.length + leaving.forgotten.length > 0;
-  const steps = [...repairSteps(world), ...(changes ? pinned([...first, ...last], pinning) : last)];
+  const steps = changes ? pinned([...changing, ...removing], pinning) : removing;
+  const inTheWay = () => [
+    ...uncoveredRefusal(cluster),
+    ...roles.unplaced,
+    ...moves.refusals,
+    ...coverRefusals(roles),
+    ...shapeRefusals(world, { cluster, moves: moves.steps.flatMap((step) => step.moves) }),
+  ];
   return {
-    steps,
-    refusals: changes
-      ? [
-          ...uncoveredRefusal(cluster),
-          ...roles.refusals,
-          ...moves.refusals,
-          ...coverRefusals(roles),
-          ...shapeRefusals(world, { cluster, moves: moves.steps.flatMap((step) => step.moves) }),
-        ]
-      : [],
+    steps: [...repairSteps(world), ...steps],
+    refusals: [...roles.refusals, ...(changes ? inTheWay() : [])],
     notes: [...leaving.notes, ...movesAdvice(world, { cluster, roles, moves: moves.steps })],
   };
+}
+
+/** In their order: `changing` is what members, roles and slots change by, `removing` is what is left of nodes that are out. */
+function stepsOf(
+  cluster: Members,
+  { roles, moves, leaving }: { roles: Roles; moves: readonly Step[]; leaving: Leaving },
+): { changing: Step[]; removing: Step[] } {
+  const ghosts = unique(cluster.newcomers.flatMap((node) => ghostsAt(cluster, node)));
+  const rejoining = roles.targets.rejoining.map(({ node, id }) => ({ name: node.name, nodeId: id }));
+  const idle = leaving.forgotten.filter(({ name }) => followsOneToBeReplica(cluster, roles, name));
+  const rest = leaving.forgotten.filter((node) => !idle.includes(node));
+  const forgotten = unique([...ghosts, ...rejoining, ...leaving.forgotten, ...leaving.forgottenBefore]);
+  return {
+    changing: [
+      ...forgetStep(ghosts, { id: 'forgetNodes/ghosts', why: 'others have their addresses now' }),
+      ...forgetStep(rejoining, { id: 'forgetNodes/rejoining', why: 'they join anew, as masters' }),
+      ...joinStep(roles),
+      ...attachSteps(roles, roles.attachments.before, 'before'),
+      ...takeOverSteps(roles),
+      ...moves,
+      ...forgetStep(idle, { id: 'forgetNodes/idle', why: 'they leave, and their master has no slots' }),
+      ...attachSteps(roles, roles.attachments.after, 'after'),
+      ...forgetStep(rest, { id: 'forgetNodes', why: 'the spec lets them leave' }),
+    ],
+    removing: [
+      ...leaving.stops,
+      ...(forgotten.length === 0 ? [] : [{ kind: 'awaitForgotten' as const, id: 'awaitForgotten', nodes: forgotten }]),
+      ...leaving.removals,
+    ],
+  };
+}
+
+/** A replica that leaves a master which is to become a replica itself: that one has to be without followers by then. */
+function followsOneToBeReplica(cluster: Members, { targets }: Roles, name: string): boolean {
+  const master = cluster.members.find(({ node }) => node.name === name)?.master;
+  return targets.drained.some(({ node, leaving }) => node.name === master && leaving === null);
+}
+
+function joinStep({ joining: { masters, replicas } }: Roles): Step[] {
+  return masters.length + replicas.length === 0 ? [] : [{ kind: 'joinNodes', id: 'joinNodes', masters, replicas }];
+}
+
+type ForgetStep = Extract<Step, { kind: 'forgetNodes' }>;
+
+function forgetStep(nodes: readonly NamedNode[], rest: Omit<ForgetStep, 'kind' | 'nodes'>): ForgetStep[] {
+  return nodes.length === 0 ? [] : [{ kind: 'forgetNodes', nodes, ...rest }];
 }
 
 type MoveStep = Extract<Step, { kind: 'moveSlots' }>;

@@ -6,19 +6,23 @@ import type {
   ForgetNodesStep,
   Joined,
   JoinNodesStep,
+  MovedSlots,
+  MoveSlotsStep,
+  RepairSlotsStep,
+  SwitchMasterStep,
 } from '../../domain/reshape-steps.js';
 import { slotsOf } from '../../domain/slot-repairs.js';
 import type { ClusterSpec } from '../../domain/spec.js';
-import type { MovedSlots, MoveSlotsStep, RepairSlotsStep } from '../../domain/reshape-steps.js';
 import type { StepResult } from '../../domain/steps.js';
 import { tellProgress } from '../heartbeat.js';
 import { form, type Formed, type FormRequest } from './form.js';
 import type { FenceDeps } from './fence.js';
-import { moveSlots } from './move/move-slots.js';
 import { attachReplica } from './members/attach.js';
 import { awaitForgotten } from './members/await-forgotten.js';
 import { forgetNodes } from './members/forget.js';
 import { joinNodes } from './members/join.js';
+import { switchMaster } from './members/switch.js';
+import { moveSlots } from './move/move-slots.js';
 import { observe } from './observe.js';
 import { setSettings, type SettingsStep } from './settings.js';
 import { repairSlots } from './slots/repair.js';
@@ -28,8 +32,8 @@ import { setUsers, type UsersStep } from './users.js';
 /** What is done with nodes over their own protocol. */
 export function createRedisActivities({ secrets, confirm }: FenceDeps) {
   const membersDeps = () => {
-    const { cancellationSignal, heartbeat } = Context.current();
-    return { secrets, confirm, progress: heartbeat, signal: cancellationSignal };
+    const { cancellationSignal: signal } = Context.current();
+    return { secrets, confirm, progress: tellProgress, signal };
   };
   return {
     /** All nodes' views and what each says of itself. Read only. */
@@ -48,12 +52,17 @@ export function createRedisActivities({ secrets, confirm }: FenceDeps) {
       return attachReplica(step, membersDeps());
     },
 
+    /** Makes a replica the master of its shard, without a lost write. */
+    async switchMaster(step: SwitchMasterStep): Promise<StepResult> {
+      return switchMaster(step, membersDeps());
+    },
+
     /** Resets nodes that leave, and has every member forget them. */
     async forgetNodes(step: ForgetNodesStep): Promise<StepResult> {
       return forgetNodes(step, membersDeps());
     },
 
-    /** Waits until Redis would learn of forgotten nodes again, and sees to it that it does not. */
+    /** Looks for forgotten nodes when Redis would learn of them again, and sees to it that it does not. */
     async awaitForgotten(step: AwaitForgottenStep): Promise<StepResult> {
       return awaitForgotten(step, membersDeps());
     },
