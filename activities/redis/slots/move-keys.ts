@@ -49,7 +49,6 @@ export async function moveKeys(request: KeyMoves): Promise<void> {
     nodes,
     members: request.table.members.map(({ name }) => name),
     otherMasters: request.table.masters.map(({ name }) => name).filter((name) => !atWork.has(name)),
-    members: request.table.members.map(({ name }) => name),
     rules: spec.moves,
     nodeTimeoutMs: spec.redis.nodeTimeoutMs,
     until: performance.now() + LOOK_AGAIN_MS,
