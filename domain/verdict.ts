@@ -18,6 +18,8 @@ export const FINDING_CODES = [
   'SlotUncovered',
   'SlotConflict',
   'OpenSlot',
+  'OpenSlotTask',
+  'StrayKeys',
   'SplitView',
   'EpochCollision',
   'FailureFlag',

@@ -6,20 +6,26 @@ import type {
   ForgetNodesStep,
   Joined,
   JoinNodesStep,
+  MovedSlots,
+  MoveSlotsStep,
+  PinReplicasStep,
+  RepairSlotsStep,
+  SwitchMasterStep,
 } from '../../domain/reshape-steps.js';
 import { slotsOf } from '../../domain/slot-repairs.js';
 import type { ClusterSpec } from '../../domain/spec.js';
-import type { MovedSlots, MoveSlotsStep, RepairSlotsStep } from '../../domain/reshape-steps.js';
 import type { StepResult } from '../../domain/steps.js';
 import { tellProgress } from '../heartbeat.js';
 import { form, type Formed, type FormRequest } from './form.js';
 import type { FenceDeps } from './fence.js';
-import { moveSlots } from './move/move-slots.js';
 import { attachReplica } from './members/attach.js';
 import { awaitForgotten } from './members/await-forgotten.js';
 import { forgetNodes } from './members/forget.js';
 import { joinNodes } from './members/join.js';
-import { observe } from './observe.js';
+import { pinReplicas, unpinReplicas } from './members/pin.js';
+import { switchMaster } from './members/switch.js';
+import { moveSlots } from './move/move-slots.js';
+import { observe, type ObserveRequest } from './observe.js';
 import { setSettings, type SettingsStep } from './settings.js';
 import { repairSlots } from './slots/repair.js';
 import { smoke } from './smoke.js';
@@ -28,12 +34,13 @@ import { setUsers, type UsersStep } from './users.js';
 /** What is done with nodes over their own protocol. */
 export function createRedisActivities({ secrets, confirm }: FenceDeps) {
   const membersDeps = () => {
-    const { cancellationSignal, heartbeat } = Context.current();
-    return { secrets, confirm, progress: heartbeat, signal: cancellationSignal };
+    const { cancellationSignal: signal } = Context.current();
+    return { secrets, confirm, progress: tellProgress, signal };
   };
   return {
     /** All nodes' views and what each says of itself. Read only. */
-    observeCluster: ({ spec }: { readonly spec: ClusterSpec }): Promise<Observation> => observe({ spec, secrets }),
+    observeCluster: (request: Omit<ObserveRequest, 'secrets'>): Promise<Observation> =>
+      observe({ ...request, secrets }),
 
     /** Makes one cluster of the declared nodes, from whatever an earlier attempt left. */
     formCluster: (request: FormRequest): Promise<Formed> => form(request, membersDeps()),
@@ -48,14 +55,29 @@ export function createRedisActivities({ secrets, confirm }: FenceDeps) {
       return attachReplica(step, membersDeps());
     },
 
+    /** Makes a replica the master of its shard, without a lost write. */
+    async switchMaster(step: SwitchMasterStep): Promise<StepResult> {
+      return switchMaster(step, membersDeps());
+    },
+
     /** Resets nodes that leave, and has every member forget them. */
     async forgetNodes(step: ForgetNodesStep): Promise<StepResult> {
       return forgetNodes(step, membersDeps());
     },
 
-    /** Waits until Redis would learn of forgotten nodes again, and sees to it that it does not. */
+    /** Looks for forgotten nodes when Redis would learn of them again, and sees to it that it does not. */
     async awaitForgotten(step: AwaitForgottenStep): Promise<StepResult> {
       return awaitForgotten(step, membersDeps());
+    },
+
+    /** Keeps Redis from moving replicas by itself, for the time of an operation. */
+    async pinReplicas(step: PinReplicasStep): Promise<StepResult> {
+      return pinReplicas(step, { secrets, confirm });
+    },
+
+    /** Takes that back. */
+    async unpinReplicas(step: PinReplicasStep): Promise<StepResult> {
+      return unpinReplicas(step, { secrets, confirm });
     },
 
     /** Changes settings of one running node, and reads each back. */

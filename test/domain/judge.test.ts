@@ -175,6 +175,20 @@ const CASES: readonly Case[] = [
     evidence: /7 from h1:6379/,
   },
   {
+    title: 'a slot task of the engine that has not ended',
+    code: 'OpenSlotTask',
+    observation: withNode(sound, 2, { slotTasks: 1 }),
+    node: nameOf(2),
+    evidence: /1 of the engine's own tasks/,
+  },
+  {
+    title: 'keys where nobody is sent to them',
+    code: 'StrayKeys',
+    observation: withNode(sound, 2, { strayKeys: { keys: 7, ranges: [[3, 5]] } }),
+    node: nameOf(2),
+    evidence: /keys of 3 slots \(3-5\).*7 keys/,
+  },
+  {
     title: 'a view with other owners',
     code: 'SplitView',
     observation: withEntry(sound, { viewer: 5, member: 1 }, { slots: [[0, 5000]] }),
@@ -356,7 +370,7 @@ const CASES: readonly Case[] = [
     observation: withNode(sound, 2, { settings: { ...SETTINGS, 'cluster-allow-replica-migration': 'no' } }),
     expectation: { ...EXPECTATION, settings: { ...SETTINGS, 'cluster-allow-replica-migration': 'yes' } },
     node: nameOf(2),
-    evidence: /cluster-allow-replica-migration no, and the spec lets/,
+    evidence: /cluster-allow-replica-migration no \(wanted yes\), and the spec lets/,
   },
   {
     title: 'a node that is to leave and is a member',
