@@ -6,6 +6,7 @@ import { type ApplyWorld, runningWithOtherFiles, type WantedFiles } from '../../
 import { expectationOf } from '../../domain/expectation.js';
 import type { Goal } from '../../domain/goal.js';
 import type { SlotFacts } from '../../domain/move-facts.js';
+import { forecastOf } from '../../domain/move-forecast.js';
 import { isSettled, judge } from '../../domain/judge.js';
 import { settingDrift } from '../../domain/judge-expectation.js';
 import { nodeName } from '../../domain/nodes.js';
@@ -16,6 +17,7 @@ import { planApply } from '../../domain/plan-apply.js';
 import { planDestroy } from '../../domain/plan-destroy.js';
 import { reachRemarks, type ReachReport } from '../../domain/reach.js';
 import { planRepairs } from '../../domain/slot-repair-plan.js';
+import type { MoveForecast } from '../../domain/slot-moves.js';
 import type { SlotStates } from '../../domain/slot-states.js';
 import type { FactsRequest } from '../redis/move/facts.js';
 import type { ClusterSpec } from '../../domain/spec.js';
@@ -91,10 +93,11 @@ export function createClusterActivities(deps: ClusterDeps) {
         ...(goal === undefined ? {} : { goal }),
       };
       const remarks = reachRemarks(world);
-      const body = await planWithFacts(world, deps);
+      const { body, forecast } = await planWithFacts(world, deps);
       const plan = {
         ...withDigest(body),
         ...(remarks.length === 0 ? {} : { remarks }),
+        ...(forecast === undefined ? {} : { forecast }),
       };
       return { plan, verdict: judged(spec, observation) };
     },
@@ -122,15 +125,16 @@ export function createClusterActivities(deps: ClusterDeps) {
 async function planWithFacts(
   world: ApplyWorld,
   { gatherSlotFacts }: Pick<ClusterDeps, 'gatherSlotFacts'>,
-): Promise<PlanBody> {
+): Promise<{ readonly body: PlanBody; readonly forecast: MoveForecast | undefined }> {
   const { spec, observation } = world;
   const body = planApply(world);
   const ranges = body.steps
     .flatMap((step) => (step.kind === 'moveSlots' ? step.moves : []))
     .flatMap((move) => move.ranges);
-  if (ranges.length === 0 && !sharesMemory(world)) return body;
+  if (ranges.length === 0 && !sharesMemory(world)) return { body, forecast: undefined };
   const slotFacts = await gatherSlotFacts({ spec, observation, ranges });
-  return planApply({ ...world, slotFacts });
+  const informed = planApply({ ...world, slotFacts });
+  return { body: informed, forecast: forecastOf({ spec, observation, slotFacts }, informed.steps) };
 }
 
 function sharesMemory({ spec, goal }: ApplyWorld): boolean {
