@@ -36,7 +36,7 @@ export function editSpec(loaded: LoadedSpec, edits: readonly SpecEdit[], env: No
   }
   throw new ForgeError('Refused', {
     what: `${path} is written in a way in which it cannot be changed by a program (such as anchors that several hosts share).`,
-    left: 'Nothing was started or changed.',
+    left: 'It was left as it is.',
     next: `Make the change by hand and run apply: ${edits.map(editWords).join('; ')}.`,
   });
 }
@@ -188,7 +188,7 @@ function marked(before: string, edit: { host: string; port: number; leaving: Lea
 }
 
 /** In the form of the host before it. */
-function withHost(text: string, { name, zone, address, ports, login }: NewHost): string {
+function withHost(text: string, { name, zone, address, ports, root, login }: NewHost): string {
   const hosts = hostsOf(text);
   const usual = fieldsOf(fieldsOf(valueOf(text)).ssh);
   const ssh = {
@@ -201,7 +201,8 @@ function withHost(text: string, { name, zone, address, ports, login }: NewHost):
   const last = ['hosts', hosts.length - 1];
   const inLine = isInLine(text, last) === true;
   const nodes = isInLine(text, [...last, 'nodes']) === false ? ports : inLineNode(ports);
-  const host = { name, zone, address, ...(Object.keys(ssh).length === 0 ? {} : { ssh }), nodes };
+  const optional = { ...(root === undefined ? {} : { root }), ...(Object.keys(ssh).length === 0 ? {} : { ssh }) };
+  const host = { name, zone, address, ...optional, nodes };
   return addItem(text, ['hosts'], host, { inLine });
 }
 

@@ -6,44 +6,54 @@ import type { NamedNode } from './reshape-steps.js';
 
 /** A node that is to be forgotten. */
 export interface LeavingNode extends NamedNode {
-  /** Where it is, where the spec says that it leaves: whoever is there goes. `null`: only its ID is forgotten, a ghost's. */
+  /** Where it is, where the spec says that it leaves: then whoever is there goes, under any ID. Else only the ID goes. */
   readonly at: { readonly address: string; readonly port: number } | null;
 }
 
 /** A node that is to be forgotten, with what is known of it now. */
 export interface Goer extends LeavingNode {
-  /** It answers us; `undefined` where it is lost, or a ghost. */
+  /** The node that has to be out, where it answers; one that lives on under another ID and does not leave is left alone. */
   readonly node: FormingNode | undefined;
-  /** All IDs that it has or had, as far as anybody knows them: one that was reset and met somebody again has a new one. */
+  /** Whether it answers us in any way: then its old ID, if it has another one by now, is nobody's any more. */
+  readonly answers: boolean;
+  /** All IDs that are to be forgotten: one that was reset and met somebody again has a new one. */
   readonly ids: ReadonlySet<string>;
 }
 
-export function goersOf(input: {
+export interface ForgetSituation {
   readonly wanted: readonly LeavingNode[];
   readonly nodes: readonly LookedNode[];
-  readonly members: readonly FormingNode[];
-}): Goer[] {
-  return input.wanted.map((leaving) => {
+}
+
+/** Who is asked and does not go. */
+export function membersBeside({ wanted, nodes }: ForgetSituation): LookedNode[] {
+  return nodes.filter(
+    (node) =>
+      !wanted.some(
+        ({ name, nodeId, at }) => name === node.name && (at !== null || (node.answered && node.id === nodeId)),
+      ),
+  );
+}
+
+export function goersOf({ wanted, nodes }: ForgetSituation, members: readonly FormingNode[]): Goer[] {
+  const entries = members.flatMap(({ view }) => view.filter((entry) => !inHandshake(entry)));
+  return wanted.map((leaving) => {
     const { name, nodeId, at } = leaving;
-    if (at === null) return { ...leaving, node: undefined, ids: new Set([nodeId]) };
-    const node = answeringOf(input.nodes).find((one) => one.name === name);
-    const there = input.members
-      .flatMap(({ view }) => view)
-      .filter((entry) => !inHandshake(entry) && endpoint(entry) === endpoint(at))
-      .map(({ id }) => id);
-    return { ...leaving, node, ids: new Set([nodeId, ...(node === undefined ? [] : [node.id]), ...there]) };
+    const there = answeringOf(nodes).find((one) => one.name === name);
+    const node = there !== undefined && (at !== null || there.id === nodeId) ? there : undefined;
+    const atAddress = at === null ? [] : entries.filter((entry) => endpoint(entry) === endpoint(at));
+    const ids = new Set([nodeId, ...(node === undefined ? [] : [node.id]), ...atAddress.map(({ id }) => id)]);
+    return { ...leaving, node, answers: there !== undefined, ids };
   });
 }
 
 /** Why a node may not be forgotten yet, by the nodes' own words. */
-export function heldBy({ name, nodeId, node, ids, at }: Goer, members: readonly FormingNode[]): Refusal[] {
+export function heldBy({ name, nodeId, node, ids }: Goer, members: readonly FormingNode[]): Refusal[] {
   const refusal = (what: string, next: string): Refusal[] => [
     { node: name, what: `${name} (ID ${node?.id ?? nodeId}) ${what}.`, next },
   ];
-  const alive = at === null ? members.find(({ id }) => id === nodeId) : undefined;
-  if (alive !== undefined) {
-    return refusal(`answers as ${alive.name}, and the spec does not say that it leaves`, 'Say so in the spec first.');
-  }
+  const other = members.find(({ id }) => ids.has(id));
+  if (other !== undefined) return refusal(`answers as ${other.name}`, 'Name the node as the spec does.');
   const slots = node === undefined ? 0 : ownedSlots(node);
   if (slots > 0) return refusal(`owns ${slots} slots`, 'Move them away first.');
   if (node !== undefined && isMaster(node) && node.keys > 0) {

@@ -1,7 +1,7 @@
 import { type Decision, refusing, waiting } from './decision.js';
-import { goersOf, heldBy, type Goer, type LeavingNode } from './forgetting-guard.js';
+import { type ForgetSituation, type Goer, goersOf, heldBy, membersBeside } from './forgetting-guard.js';
 import type { FormingNode } from './formation.js';
-import { answeringOf, type LookedNode, seenAlive } from './members.js';
+import { answeringOf, formedGroup, seenAlive } from './members.js';
 import { endpoint, inHandshake } from './picture.js';
 import { slotsIn } from './slots.js';
 
@@ -9,11 +9,6 @@ import { slotsIn } from './slots.js';
 export type ForgetAction =
   | { readonly kind: 'reset'; readonly node: string }
   | { readonly kind: 'forget'; readonly node: string; readonly name: string; readonly id: string };
-
-export interface ForgetInput {
-  readonly wanted: readonly LeavingNode[];
-  readonly nodes: readonly LookedNode[];
-}
 
 /**
  * What takes nodes out of the cluster for good, from whatever an earlier, killed attempt left. First a leaving node that answers is reset: it knows nobody any
@@ -24,15 +19,18 @@ export interface ForgetInput {
  * Nothing is done before all preconditions hold for all of the nodes: no slots in any view and its own, no keys of its own, no replicas, and every member
  * there to be told.
  */
-export function planForget({ wanted, nodes }: ForgetInput): Decision<ForgetAction> {
-  const names = new Set(wanted.flatMap(({ name, at }) => (at === null ? [] : [name])));
-  const others = nodes.filter(({ name }) => !names.has(name));
+export function planForget(situation: ForgetSituation): Decision<ForgetAction> {
+  const others = membersBeside(situation);
   const members = answeringOf(others);
-  const goers = goersOf({ wanted, nodes, members });
+  const goers = goersOf(situation, members);
   const refusals = goers.flatMap((goer) => heldBy(goer, members));
   if (refusals.length > 0) return refusing(refusals);
   const silent = others.flatMap((node) => (node.answered ? [] : [`${node.name} does not answer`]));
-  const unmet = [...silent, ...unknownMembers(goers, members), ...goers.flatMap((goer) => lateViews(goer, members))];
+  const unmet = [
+    ...silent,
+    ...unknownMembers(goers, formedGroup(members)),
+    ...goers.flatMap((goer) => lateViews(goer, members)),
+  ];
   if (unmet.length > 0) return waiting(...unmet);
   return {
     actions: goers.flatMap((goer): ForgetAction[] =>
@@ -72,15 +70,13 @@ function stillKnown({ name, ids, at }: Goer, member: FormingNode): string[] {
 }
 
 /** What members still believe although the nodes themselves say otherwise: they hear of it within seconds. */
-function lateViews({ name, ids, node }: Goer, members: readonly FormingNode[]): string[] {
+function lateViews({ name, ids, answers }: Goer, members: readonly FormingNode[]): string[] {
   return members.flatMap((member) =>
     member.view
       .filter((entry) => ids.has(entry.id))
       .flatMap((entry) => [
         ...(entry.slots.length === 0 ? [] : [`${member.name} sees ${name} own ${slotsIn(entry.slots)} slots`]),
-        ...(node === undefined && seenAlive(entry)
-          ? [`${name} does not answer us, and ${member.name} has it alive`]
-          : []),
+        ...(!answers && seenAlive(entry) ? [`${name} does not answer us, and ${member.name} has it alive`] : []),
       ]),
   );
 }

@@ -8,7 +8,7 @@ import { selfOf } from './observation.js';
 import { endpoint, inHandshake, knows } from './picture.js';
 import type { PlannedReplica } from './plan.js';
 
-export type JoinAction = Exclude<FormationAction, { kind: 'addSlots' }>;
+export type JoinAction = Extract<FormationAction, { kind: 'setConfigEpoch' | 'meet' | 'replicate' }>;
 
 export interface JoinWanted {
   readonly masters: readonly string[];

@@ -18,7 +18,9 @@ export interface MendableCase {
 
 /** Slots that are not plainly owned, and that more than the passing of time is needed for; those that only key counts tell of are among them where they were counted. */
 export function slotsInQuestion(table: SlotTable): number[] {
-  const flagged = new Set(table.masters.flatMap(({ migrating, importing }) => [...migrating.keys(), ...importing.keys()]));
+  const flagged = new Set(
+    table.masters.flatMap(({ migrating, importing }) => [...migrating.keys(), ...importing.keys()]),
+  );
   const found: number[] = [];
   for (let slot = 0; slot < SLOT_COUNT; slot += 1) {
     if (isPlain(table, slot) && !flagged.has(slot)) continue;
@@ -31,8 +33,10 @@ export function slotsInQuestion(table: SlotTable): number[] {
 
 /** The common case, told quickly: one claims it, and all see it so. */
 function isPlain({ claims, members }: SlotTable, slot: number): boolean {
-  const [owner, ...others] = claims[slot] ?? [];
-  return owner !== undefined && others.length === 0 && members.every(({ owners }) => owners[slot] === owner);
+  const claimants = claims[slot];
+  if (claimants?.length !== 1) return false;
+  for (const { owners } of members) if (owners[slot] !== claimants[0]) return false;
+  return true;
 }
 
 /** More than one claims it; or nobody does, although its owner is not simply one that does not answer now. */
@@ -148,7 +152,10 @@ function peersOf(table: SlotTable, slot: number): string[] {
   );
 }
 
-/** A flag says most; then the keys, where only one has them; else the newest claim wins, as it does in Redis. */
+/**
+ * A flag says most; then the keys, where only one has them; else the newest claim wins, as it does in Redis. What the others have is brought to the winner
+ * before Redis throws it away.
+ */
 function contested(table: SlotTable, slot: number, claimants: readonly Member[]): SlotCase {
   const target = claimants.flatMap((node) => heirAmong(table, node.migrating.get(slot), claimants) ?? [])[0];
   const [newest] = [...claimants].sort((a, b) => b.configEpoch - a.configEpoch || (a.id < b.id ? -1 : 1));
@@ -156,15 +163,24 @@ function contested(table: SlotTable, slot: number, claimants: readonly Member[])
   const owner = target ?? (otherHolders.length === 0 ? holder : undefined) ?? newest;
   if (owner === undefined) throw new Error(`nobody claims slot ${slot}`);
   const losers = claimants.filter((node) => node !== owner);
+  const apart = losers.find((node) => isShard(node, owner));
+  if (apart !== undefined) return splitShard(owner, apart);
   const gather = losers.filter((node) => table.keysOf(node, slot) > 0);
-  const apart = gather.find((node) => heirAmong(table, node.migrating.get(slot), [owner]) === undefined);
-  if (apart === undefined) {
-    return { kind: 'tell-owner', owner, gather, why: `${names(claimants)} claim them at once` };
-  }
+  return { kind: 'tell-owner', owner, gather, why: `${names(claimants)} claim them at once` };
+}
+
+/** Whether one still takes the other for its replica: the failover between them is not over. */
+function isShard(one: Member, other: Member): boolean {
+  const follows = (viewer: Member, node: Member) =>
+    viewer.view.some(({ id, masterId }) => id === node.id && masterId === viewer.id);
+  return follows(one, other) || follows(other, one);
+}
+
+function splitShard(owner: Member, apart: Member): SlotCase {
   return {
     kind: 'stuck',
-    what: `${owner.name} and ${apart.name} claim the same slots, and ${apart.name} has keys of them, without a move between the two.`,
-    next: `See why the bus (port + 10000) does not let them agree: as soon as they hear each other, ${owner.name} keeps them by its newer claim, and ${apart.name} deletes its keys. Save what is needed of it first.`,
+    what: `${owner.name} has taken over from ${apart.name}, which has not heard of it and goes on as a master.`,
+    next: 'See why the bus (port + 10000) between them is cut; when it is open, the old master becomes a replica and its last writes are gone.',
   };
 }
 
@@ -185,10 +201,15 @@ function unclaimed(table: SlotTable, slot: number): SlotCase | null {
     return isFlagged(table, slot) || isContested(table, slot) || holders.length > 0 ? ownerSilent(table, end) : null;
   }
   const importers = table.masters.filter(({ importing }) => importing.has(slot));
-  const owner = importers.find((node) => holders.includes(node)) ?? holders[0] ?? importers[0] ?? table.heir(end) ?? last;
-  if (owner === undefined) return assigned(table, slot, `${table.nameOf(end)} will not come back, and its keys are lost`);
+  const owner =
+    importers.find((node) => holders.includes(node)) ?? holders[0] ?? importers[0] ?? table.heir(end) ?? last;
+  if (owner === undefined)
+    return assigned(table, slot, `${table.nameOf(end)} will not come back, and its keys are lost`);
   const gather = holders.filter((node) => node !== owner);
-  const why = isInherited || table.isGivenUp(end) ? `${table.nameOf(end)} does not come back, and its replica does not claim them` : 'nobody claims them: each node sees another one as the owner';
+  const why =
+    isInherited || table.isGivenUp(end)
+      ? `${table.nameOf(end)} does not come back, and its replica does not claim them`
+      : 'nobody claims them: each node sees another one as the owner';
   return { kind: 'tell-owner', owner, gather, why };
 }
 
@@ -213,7 +234,9 @@ function ownerSilent(table: SlotTable, id: string): SlotCase {
 }
 
 function ownerless(table: SlotTable, slot: number): SlotCase {
-  const silent = table.states.nodes.filter(({ answered, declared, name }) => declared && !answered && !table.states.lost.includes(name));
+  const silent = table.states.nodes.filter(
+    ({ answered, declared, name }) => declared && !answered && !table.states.lost.includes(name),
+  );
   if (silent.length === 0) return assigned(table, slot, 'no node knows an owner of them');
   return {
     kind: 'stuck',

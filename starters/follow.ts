@@ -1,14 +1,19 @@
+import { setMaxListeners } from 'node:events';
 import { setTimeout } from 'node:timers/promises';
 import type { WorkflowHandle } from '@temporalio/client';
 import type { OperationReport, Progress, StepRecord } from '../domain/operation.js';
 import type { applyClusterWorkflow } from '../workflows/index.js';
 import { progressQuery } from '../workflows/messages.js';
 import type { CliIo } from './io.js';
+import { renderMoved } from './render/moves.js';
 import { renderPause, renderStep } from './render/progress.js';
 import { awaitReport } from './reports.js';
 
-/** How often a terminal asks how far things are: often enough to look live, cheap enough for a query that touches no history. */
-const LOOK_EVERY_MS = 250;
+/**
+ * How often one asks how far things are: on a terminal often enough to look live, and cheap enough for a query that touches no history. Where nobody can
+ * look at it live, the worker is left to its work.
+ */
+const LOOK_EVERY_MS = { live: 250, told: 1_000 };
 /** After this long without an answer a person wants to know why nothing moves. */
 const SILENCE_IS_NEWS_MS = 5_000;
 
@@ -24,10 +29,15 @@ export async function follow(handle: WorkflowHandle<typeof applyClusterWorkflow>
   });
   const screen = new Screen(io);
   const leaving = new AbortController();
+  // The client asks anew for the end of a long run every few seconds, and never takes its listener back: after four minutes Node would call that a leak.
+  setMaxListeners(0, leaving.signal);
   const ended = handle.client
     .withAbortSignal(leaving.signal, () => awaitReport(handle))
     .then((report): Followed => ({ ended: true, report }));
-  const watching = watch(handle, screen, leaving.signal);
+  const watching = watch(handle, screen, {
+    signal: leaving.signal,
+    everyMs: LOOK_EVERY_MS[io.redraw ? 'live' : 'told'],
+  });
   try {
     const followed = await Promise.race([ended, detach]);
     if (followed.ended) screen.show({ steps: followed.report.steps, phase: 'report' });
@@ -43,7 +53,7 @@ export async function follow(handle: WorkflowHandle<typeof applyClusterWorkflow>
 async function watch(
   handle: WorkflowHandle<typeof applyClusterWorkflow>,
   screen: Screen,
-  signal: AbortSignal,
+  { signal, everyMs }: { signal: AbortSignal; everyMs: number },
 ): Promise<void> {
   let lastAnswer = Date.now();
   while (!signal.aborted) {
@@ -55,7 +65,7 @@ async function watch(
     } else if (Date.now() - lastAnswer > SILENCE_IS_NEWS_MS) {
       screen.note('no worker answers at the moment; the operation waits for one and goes on by itself');
     }
-    await pause(LOOK_EVERY_MS, signal);
+    await pause(everyMs, signal);
   }
 }
 
@@ -103,10 +113,12 @@ class Screen {
     for (const step of steps) {
       if (!ENDED.has(step.state) || this.printed.has(step.id)) continue;
       this.printed.add(step.id);
-      this.io.err(renderStep(step, this.io));
+      for (const line of [renderStep(step, this.io), ...renderMoved(step, this.io)]) this.io.err(line);
     }
     this.draw([
-      ...steps.filter(({ state }) => state === 'running').map((step) => renderStep(step, this.io)),
+      ...steps
+        .filter(({ state }) => state === 'running')
+        .flatMap((step) => [renderStep(step, this.io), ...renderMoved(step, this.io)]),
       `  ${this.io.colors.dim(paused === undefined ? PHASE_TEXTS[phase] : 'paused: what runs comes to its end, nothing new begins')}`,
     ]);
   }

@@ -2,7 +2,7 @@ import { isIP } from 'node:net';
 import { ForgeError } from '../domain/errors.js';
 import type { SpecDraft } from '../config/schema.js';
 
-/** One `--host user@host[:port],zone=Z[,address=IP][,name=N]`. */
+/** One `user@host[:port],zone=Z[,address=IP][,name=N][,root=FOLDER]`. */
 export interface InitHost {
   readonly user: string;
   readonly host: string;
@@ -11,20 +11,32 @@ export interface InitHost {
   readonly name: string;
   /** Where Redis is reached; `null` where it is not the host as given, which then is a name. */
   readonly address: string | null;
+  /** The folder that everything lives under; `null` for the spec's. */
+  readonly root: string | null;
 }
 
 const LOGIN = /^(?<user>[^@,\s]+)@(?:\[(?<six>[0-9a-fA-F:]+)\]|(?<host>[^:,\s[\]]+))(?::(?<port>\d{1,5}))?$/;
-const HOST_KEYS = ['zone', 'address', 'name'];
+const HOST_KEYS = ['zone', 'address', 'name', 'root'];
 
-/** Throws ForgeError BadSpec where the text is not of that form. `position` counts from 0 and makes the name where none is given. */
-export function parseInitHost(text: string, position: number): InitHost {
+interface HostText {
+  readonly text: string;
+  /** Counts from 0 and makes the name where none is given. */
+  readonly position: number;
+  /** Where it was given, for the message: `--host`. */
+  readonly option: string;
+  /** The zone where the text says none; without it one has to be said. */
+  readonly zone?: string;
+}
+
+/** Throws ForgeError BadSpec where the text is not of that form. */
+export function parseInitHost({ text, position, option, zone: usual }: HostText): InitHost {
   const [login = '', ...pairs] = text.split(',');
   const groups = LOGIN.exec(login)?.groups;
   const fields = new Map(pairs.map((pair) => [pair.slice(0, pair.indexOf('=')), pair.slice(pair.indexOf('=') + 1)]));
   const host = groups?.six ?? groups?.host;
-  const zone = fields.get('zone');
-  if (groups?.user === undefined || host === undefined || zone === undefined) throw badHost(text);
-  if ([...fields].some(([key, value]) => !HOST_KEYS.includes(key) || value === '')) throw badHost(text);
+  const zone = fields.get('zone') ?? usual;
+  if (groups?.user === undefined || host === undefined || zone === undefined) throw badHost(text, option);
+  if ([...fields].some(([key, value]) => !HOST_KEYS.includes(key) || value === '')) throw badHost(text, option);
   return {
     user: groups.user,
     host,
@@ -35,14 +47,15 @@ export function parseInitHost(text: string, position: number): InitHost {
       (isIP(host) === 0 ? host.split('.')[0] : undefined)?.toLowerCase() ??
       `host-${position + 1}`,
     address: fields.get('address') ?? (isIP(host) === 0 ? null : host),
+    root: fields.get('root') ?? null,
   };
 }
 
-function badHost(text: string): ForgeError {
+function badHost(text: string, option: string): ForgeError {
   return new ForgeError('BadSpec', {
-    what: `--host ${text} is not understood.`,
+    what: `${option === '' ? '' : `${option} `}${text} is not understood.`,
     left: 'Nothing was written.',
-    next: 'Write it as user@host[:port],zone=ZONE, with ,address=IP where Redis is reached at another address and ,name=NAME for a name of your own.',
+    next: 'Write it as user@host[:port],zone=ZONE, with ,address=IP where Redis is reached at another address and ,name=NAME and ,root=FOLDER for a name and a folder of your own.',
   });
 }
 
@@ -86,6 +99,7 @@ export function draftSpec(choices: InitChoices): SpecDraft {
       name: host.name,
       zone: host.zone,
       address: host.address,
+      ...(host.root === null ? {} : { root: host.root }),
       ssh: {
         ...(host.user === user ? {} : { user: host.user }),
         ...(host.host === host.address ? {} : { host: host.host }),

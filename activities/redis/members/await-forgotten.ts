@@ -5,28 +5,33 @@ import type { StepResult } from '../../../domain/steps.js';
 import type { MembersDeps } from './access.js';
 import { forgetNodes } from './forget.js';
 
-/** How often the ban window is waited out: whoever comes back as often is not brought by gossip. */
-const WINDOWS = 3;
+/** How often somebody may come back: whoever does so more often is not brought by gossip. */
+const RETURNS = 3;
 
 /**
- * Waits until Redis would learn of forgotten nodes again (`timings.banWindowMs`), and looks. Who came back is forgotten again, and the wait begins anew; that
- * bounds it. The wait is no record: an attempt that dies in it is followed by one that waits again, whole. The signal ends it at once, with nothing left open.
+ * Looks for forgotten nodes. It is asked when Redis would learn of them again: the ban window (`timings.banWindowMs`) is over by then, which the workflow waits
+ * out. Who came back is forgotten again, and looked for again a window later. A later attempt cannot know what the one before it did: it waits a
+ * whole window first. The signal ends a wait at once, with nothing left open.
  * @throws ForgeError NotReached where a node comes back again and again, and those of `forgetNodes`
  */
 export async function awaitForgotten(step: AwaitForgottenStep, deps: MembersDeps): Promise<StepResult> {
-  const { banWindowMs } = step.spec.timings;
   const names = step.nodes.map(({ name }) => name).join(', ');
   const effects: string[] = [];
-  for (let window = 1; window <= WINDOWS; window += 1) {
-    deps.progress?.(`waiting ${banWindowMs} ms before ${names} could be learned of again`);
-    await sleep(banWindowMs, undefined, { signal: deps.signal });
+  for (let looks = 0; looks <= RETURNS; looks += 1) {
+    if (looks > 0 || step.token.attempt > 1) await waitWindow(step, deps);
     const again = await forgetNodes(step, deps);
     if (again.effects.length === 0) return { effects };
     effects.push(...again.effects.map((effect) => `came back: ${effect}`));
   }
   throw new ForgeError('NotReached', {
-    what: `${names} came back ${WINDOWS} times after every member had forgotten it: ${effects.join('; ')}.`,
+    what: `${names} came back again and again after every member had forgotten it: ${effects.join('; ')}.`,
     left: 'It was forgotten again each time.',
     next: 'Somebody introduces it again: stop its process, see who sends CLUSTER MEET, and run the same again.',
   });
+}
+
+async function waitWindow({ spec, nodes }: AwaitForgottenStep, { progress, signal }: MembersDeps): Promise<void> {
+  const { banWindowMs } = spec.timings;
+  progress?.(`waiting ${banWindowMs} ms before ${nodes.map(({ name }) => name).join(', ')} could be learned of again`);
+  await sleep(banWindowMs, undefined, { signal });
 }

@@ -6,7 +6,7 @@ import type { Joined, JoinNodesStep } from '../../../domain/reshape-steps.js';
 import { commandOf, effectOf } from '../forming-nodes.js';
 import { type MembersDeps, withMembers } from './access.js';
 import { syncingQuickly } from './quick-sync.js';
-import { inRounds, refused } from './rounds.js';
+import { AT_FIRST, inRounds, refused, type Times } from './rounds.js';
 
 /**
  * Makes new nodes members of the cluster, and returns when every member says so: all know each other, in the right roles, and every new replica is in
@@ -15,17 +15,17 @@ import { inRounds, refused } from './rounds.js';
  */
 export async function joinNodes(step: JoinNodesStep, deps: MembersDeps): Promise<Joined> {
   const { spec, token, masters, replicas } = step;
-  const leaving = new Set(leavingNodes(spec).keys());
-  const decide = (nodes: readonly LookedNode[], elapsedMs: number) =>
-    planJoin({ wanted: step, nodes, leaving, gossip: elapsedMs > gossipMs(step) ? 'late' : 'awaited' });
+  const leaving = new Set(leavingNodes(spec).map(({ name }) => name));
+  const decide = (nodes: readonly LookedNode[], { elapsed }: Times) =>
+    planJoin({ wanted: step, nodes, leaving, gossip: elapsed > gossipMs(step) ? 'late' : 'awaited' });
   const guard = (nodes: readonly LookedNode[]) => {
-    const { refusals } = decide(nodes, 0);
+    const { refusals } = decide(nodes, AT_FIRST);
     if (refusals.length > 0) throw refused(refusals);
   };
   return withMembers({ spec, token, mayBeSilent: leaving, guard }, deps, async (nodes) => {
     const looked = await nodes.look();
     const first = answeringOf(looked);
-    const done = isSettled(decide(looked, 0));
+    const done = isSettled(decide(looked, AT_FIRST));
     const feeding = done ? [] : replicas.flatMap(({ of }) => shardMaster(of, first)?.name ?? []);
     const quick = { nodes, spec, masters: [...new Set(feeding)], names: first.map(({ name }) => name) };
     const settled = await syncingQuickly(quick, () =>

@@ -21,8 +21,10 @@ export interface Rounds<Action extends { readonly kind: string; readonly node: s
   readonly overdue: { readonly type: FailureType; readonly next: string };
   /** What it is called where nothing was done by then. */
   readonly untouched?: FailureType;
-  /** Pure; asked with each look, and how long the work has taken. */
-  readonly decide: (nodes: readonly LookedNode[], elapsedMs: number) => Decision<Action>;
+  /** Looks at what `nodes.look` does not see, before a decision. */
+  readonly lookFurther?: (nodes: readonly LookedNode[]) => Promise<void>;
+  /** Pure; asked with each look. */
+  readonly decide: (nodes: readonly LookedNode[], times: Times) => Decision<Action>;
   /** Kinds of actions that have to be over before the ones after them are sent; a kind that is not named comes last. */
   readonly order: readonly Action['kind'][];
   readonly commandOf: (action: Action, capabilities: Capabilities) => Command;
@@ -33,6 +35,17 @@ export interface Rounds<Action extends { readonly kind: string; readonly node: s
   /** A refusal of a command that is as good as its success. */
   readonly tolerates?: (action: Action, refusal: string) => boolean;
 }
+
+/** Milliseconds. */
+export interface Times {
+  /** Since the work began. */
+  readonly elapsed: number;
+  /** Since the last commands were sent; `null` before the first. */
+  readonly sinceCommand: number | null;
+}
+
+/** Before anything was done. */
+export const AT_FIRST: Times = { elapsed: 0, sinceCommand: null };
 
 export interface Settled {
   readonly effects: readonly string[];
@@ -68,6 +81,7 @@ class Work<Action extends { readonly kind: string; readonly node: string }> {
   /** The last refusals of nodes, by what was wanted: said when the deadline has passed. */
   readonly #refused = new Map<string, string>();
   #deadline: number;
+  #sentAt: number | null = null;
   #syncedBytes = 0;
   #nodes: readonly LookedNode[] = [];
 
@@ -81,7 +95,9 @@ class Work<Action extends { readonly kind: string; readonly node: string }> {
     const syncedBytes = bytesInSync(this.#nodes);
     if (syncedBytes > this.#syncedBytes) this.#deadline = now + this.rounds.timings.formMs;
     this.#syncedBytes = syncedBytes;
-    const decision = this.rounds.decide(this.#nodes, now - this.#startedAt);
+    await this.rounds.lookFurther?.(this.#nodes);
+    const sinceCommand = this.#sentAt === null ? null : now - this.#sentAt;
+    const decision = this.rounds.decide(this.#nodes, { elapsed: now - this.#startedAt, sinceCommand });
     if (decision.refusals.length > 0) throw refused(decision.refusals, this.#left());
     return decision;
   }
@@ -91,6 +107,7 @@ class Work<Action extends { readonly kind: string; readonly node: string }> {
   }
 
   async act(actions: readonly Action[]): Promise<void> {
+    if (actions.length > 0) this.#sentAt = performance.now();
     const { order } = this.rounds;
     const stages = [
       ...order.map((kind) => [kind]),

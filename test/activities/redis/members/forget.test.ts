@@ -162,9 +162,16 @@ describe('forgetNodes', () => {
     expect((await cluster.look()).flatMap(({ view }) => view.filter(({ id }) => id === ids[first]))).toEqual([]);
     ids = identities;
     await expectMember(first);
-    expect((await failureOf(forgetNow(named(first), {}, cluster.spec))).text.what).toContain(
-      'the spec does not say that it leaves',
-    );
+  });
+
+  it('takes a member out that is to join anew, and does not look at what it is afterwards', async () => {
+    await forgetNow(named(first), {}, cluster.spec);
+    await expectGone(first);
+    const step = { spec: cluster.spec, token: TOKEN, masters: [first], replicas: [] };
+    const { identities } = await joinNodes(step, cluster.deps);
+    expect(await forgetNow(named(first), {}, cluster.spec)).toEqual({ effects: [] });
+    ids = identities;
+    await expectMember(first);
   });
 
   it('touches nothing where one of the nodes owns slots', async () => {
@@ -202,42 +209,45 @@ describe('forgetNodes', () => {
 });
 
 describe('awaitForgotten', () => {
-  function awaitNow(deps: Partial<MembersDeps> = {}, banWindowMs = 100) {
+  function awaitNow(deps: Partial<MembersDeps> = {}, { banWindowMs = 100, attempt = 1 } = {}) {
     const spec = leaving('drain', first);
-    const step = { spec: { ...spec, timings: { ...spec.timings, banWindowMs } }, token: TOKEN, nodes: named(first) };
+    const timings = { ...spec.timings, banWindowMs };
+    const step = { spec: { ...spec, timings }, token: { ...TOKEN, attempt }, nodes: named(first) };
     return awaitForgotten(step, { ...cluster.deps, ...deps });
   }
 
-  it('is content where nobody knows it, and forgets again who came back', async () => {
+  it('is content where nobody knows it', async () => {
     await forgetNow();
-    expect(await awaitNow()).toEqual({ effects: [] });
+    const progress = () => expect.unreachable();
+    expect(await awaitNow({ progress }, { banWindowMs: 600_000 })).toEqual({ effects: [] });
+  });
+
+  it('forgets again who came back, and looks again a window later', async () => {
+    await forgetNow();
     const id = await cluster.idOf(first);
     await send(staying[2] ?? '', 'CLUSTER', 'MEET', '127.0.0.1', portOf(first));
     await until('it is back', async () => (await cluster.viewOf(staying[4] ?? '')).some((entry) => entry.id === id));
-    const { effects } = await awaitNow();
+    const said: string[] = [];
+    const { effects } = await awaitNow({ progress: (what) => said.push(what) });
     expect(effects[0]).toBe(`came back: ${first} was reset`);
+    expect(said).toContain(`waiting 100 ms before ${first} could be learned of again`);
     await expectGone(first);
   });
 
-  it('is ended by its signal in the middle of the wait', async () => {
+  it('waits in an attempt that may follow one that forgot it, and is ended by its signal', async () => {
     await forgetNow();
     const cancel = new AbortController();
-    const progress = () => cancel.abort();
-    await expect(awaitNow({ progress, signal: cancel.signal }, 600_000)).rejects.toThrow(/abort/i);
+    const again = { banWindowMs: 600_000, attempt: 2 };
+    await expect(awaitNow({ progress: () => cancel.abort(), signal: cancel.signal }, again)).rejects.toThrow(/abort/i);
   });
 
   // The ban is written into Redis: nothing shorter shows what comes back after it.
-  it('holds beyond the ban of 60 seconds, after which a node that one member remembers is back', {
+  it('finds nobody after the ban of 60 seconds, when a node that one member remembers is back', {
     timeout: 120_000,
   }, async () => {
     await forgetNow();
     await forgetByHand(second, staying.slice(1));
-    const spec = leaving('drain', first);
-    // The other one is half forgotten: a member that the first one is kept from all the same.
-    await awaitForgotten(
-      { spec: { ...spec, timings: { ...spec.timings, banWindowMs: 65_000 } }, token: TOKEN, nodes: named(first) },
-      cluster.deps,
-    );
+    await awaitNow({}, { banWindowMs: 65_000, attempt: 2 });
     await expectGone(first);
     await until('the other one is back everywhere', async () => {
       await expectMember(second);

@@ -1,0 +1,74 @@
+import type { SecretResolver } from '../../../config/secrets.js';
+import { leavingNodes } from '../../../domain/nodes.js';
+import { type AnsweringNode, answering, type Observation, selfOf } from '../../../domain/observation.js';
+import { eachSlot } from '../../../domain/ownership.js';
+import { slotsInQuestion } from '../../../domain/slot-cases.js';
+import { type KeyCounts, type SlotNode, type SlotStates, SlotTable } from '../../../domain/slot-states.js';
+import type { ClusterSpec } from '../../../domain/spec.js';
+import { userName } from '../../../domain/users.js';
+import type { Command } from '../connection.js';
+import { OpenNodes } from '../open-nodes.js';
+import { countSlots, strayKeysOf } from './stray-keys.js';
+
+export interface SlotLook {
+  readonly spec: ClusterSpec;
+  readonly observation: Observation;
+}
+
+/**
+ * All that decides about half states of slots: what was observed, and how many keys masters have where it matters. It reads only, with the operator's
+ * rights.
+ * @throws ForgeError SecretUnavailable
+ */
+export async function lookAtSlots(
+  { spec, observation }: SlotLook,
+  { secrets }: { readonly secrets: SecretResolver },
+): Promise<SlotStates> {
+  const credentials = { user: userName(spec, 'operator'), password: await secrets(spec.secrets.operator.current) };
+  const nodes = new OpenNodes({ spec, access: { credentials, raiseAgain: () => Promise.resolve() } });
+  try {
+    const states = { ...frame(spec), nodes: observation.nodes, keys: {} };
+    const masters = declaredMasters(answering(observation));
+    const strays = await straySlots(nodes, masters);
+    const slots = [...new Set([...slotsInQuestion(new SlotTable(states)), ...strays])];
+    return { ...states, keys: await countKeys(nodes, masters, slots) };
+  } finally {
+    nodes.close();
+  }
+}
+
+/** What of the states comes from the spec. */
+export function frame(spec: ClusterSpec): Pick<SlotStates, 'lost' | 'replicasPerMaster'> {
+  const lost = leavingNodes(spec)
+    .filter(({ leaving }) => leaving === 'lost')
+    .map(({ name }) => name);
+  return { lost, replicasPerMaster: spec.shape.replicasPerMaster };
+}
+
+function declaredMasters<Node extends Pick<SlotNode, 'declared' | 'id' | 'view'>>(nodes: readonly Node[]): Node[] {
+  return nodes.filter((node) => node.declared && selfOf(node)?.masterId === null);
+}
+
+/** By node name, the keys in these slots; who does not answer is left out. */
+async function countKeys(
+  nodes: Pick<OpenNodes, 'send'>,
+  masters: readonly Pick<SlotNode, 'name'>[],
+  slots: readonly number[],
+): Promise<KeyCounts> {
+  if (slots.length === 0) return {};
+  const counted = masters.map(async ({ name }) => {
+    const counts = await countSlots(slots, (commands) => nodes.send(name, commands)).catch(() => null);
+    return counts === null ? [] : [[name, Object.fromEntries(slots.map((slot, i) => [slot, counts[i] ?? 0]))] as const];
+  });
+  return Object.fromEntries((await Promise.all(counted)).flat());
+}
+
+/** Slots of which a master has keys without owning them, as far as the observation does not tell already. */
+async function straySlots(nodes: Pick<OpenNodes, 'send'>, masters: readonly AnsweringNode[]): Promise<number[]> {
+  const found = masters.map(async (master) => {
+    const ask = (commands: readonly Command[]) => nodes.send(master.name, commands);
+    const { ranges } = master.strayKeys ?? (await strayKeysOf(master, ask).catch(() => ({ ranges: [] })));
+    return [...eachSlot(ranges)];
+  });
+  return (await Promise.all(found)).flat();
+}
