@@ -7,6 +7,7 @@ import { confirmToken } from './hosts/lease.js';
 import type { HostHelper } from './hosts/helper.js';
 import { dropFences } from './redis/left-fences.js';
 import { createRedisActivities, type RedisActivities } from './redis/activities.js';
+import { lookAtSlots } from './redis/slots/look.js';
 import { otherSecrets } from './redis/users.js';
 import type { ServerActivities } from './server.js';
 import type { SshPool } from './ssh/pool.js';
@@ -44,6 +45,7 @@ export function createActivities({ ssh, secrets, helper }: Adapters): ForgeActiv
     ...createClusterActivities({
       observe: (input) => redis.observeCluster(input),
       otherSecrets: (input) => otherSecrets(input, { secrets }),
+      lookAtSlots: (look) => lookAtSlots(look, { secrets }),
       secrets,
       helperSha256: helper.sha256,
     }),

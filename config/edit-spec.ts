@@ -36,7 +36,7 @@ export function editSpec(loaded: LoadedSpec, edits: readonly SpecEdit[], env: No
   }
   throw new ForgeError('Refused', {
     what: `${path} is written in a way in which it cannot be changed by a program (such as anchors that several hosts share).`,
-    left: 'Nothing was started or changed.',
+    left: 'It was left as it is.',
     next: `Make the change by hand and run apply: ${edits.map(editWords).join('; ')}.`,
   });
 }

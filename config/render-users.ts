@@ -38,13 +38,20 @@ const PUSHING_RIGHTS = '~* +@write -@scripting -@dangerous +restore +sort +pfcou
 const MOVING_RIGHTS =
   '~* +ping +auth +select +info +dbsize +cluster +migrate +restore-asking +memory|usage +config|get +config|set';
 
-/** `steer`: cluster and settings. `users`: only the rights of users. `move`: slots and their keys, without reading values. */
-export type FenceRights = 'steer' | 'users' | 'move';
+/** Besides, of two copies of a key the one that nobody serves is taken away. */
+const MENDING_RIGHTS = `${MOVING_RIGHTS} +asking +unlink`;
+
+/**
+ * `steer`: cluster and settings. `users`: only the rights of users. `move`: slots and their keys, without reading values. `mend`: as `move`, and half states of
+ * slots.
+ */
+export type FenceRights = 'steer' | 'users' | 'move' | 'mend';
 
 const FENCE_RIGHTS: Readonly<Record<FenceRights, string>> = {
   steer: STEERING_RIGHTS,
   users: '+ping +auth +acl|whoami +acl|getuser +acl|setuser',
   move: MOVING_RIGHTS,
+  mend: MENDING_RIGHTS,
 };
 
 /** The rules of a fence user, after `reset`. */
@@ -77,7 +84,8 @@ function rightsOf(spec: ClusterSpec, duty: Duty): string {
     case 'operator':
       return `${NO_DATA} ${OPERATOR_RIGHTS}`;
     case 'replication':
-      return `${NO_DATA} ${[REPLICATION_RIGHTS, ...(pushesSlots(spec) ? [PUSHING_RIGHTS] : [])].join(' ')}`;
+      // What pushing takes away, `-@dangerous`, would take PSYNC with it: what replicas need is granted last.
+      return `${NO_DATA} ${[...(pushesSlots(spec) ? [PUSHING_RIGHTS] : []), REPLICATION_RIGHTS].join(' ')}`;
     case 'app': {
       const { keys, channels, commands } = spec.users.app;
       return `resetkeys ${keys} resetchannels ${channels} -@all ${commands}`.replace(/\s+/g, ' ');

@@ -1,8 +1,11 @@
 import { wantedEngine } from './install.js';
-import { type DeclaredNode, declaredNodes } from './nodes.js';
+import { type DeclaredNode, stayingNodes } from './nodes.js';
 import type { Observation } from './observation.js';
-import type { DifferingFile, Refusal } from './plan.js';
+import type { Goal } from './goal.js';
+import type { SlotFacts } from './move-facts.js';
+import type { DifferingFile, OperationKind, Refusal } from './plan.js';
 import type { ReachReport } from './reach.js';
+import type { SlotRepair } from './slot-repairs.js';
 import type { ClusterSpec } from './spec.js';
 import type { HostSurvey, NodeFileRole, NodeSurvey } from './survey.js';
 
@@ -33,13 +36,21 @@ export interface ApplyWorld {
   readonly otherSecrets: Readonly<Record<string, readonly string[] | null>>;
   /** Absent where the ports between the hosts were not tried. */
   readonly reach?: ReachReport;
+  /** What is to be reached; what the spec declares where it is absent. */
+  readonly goal?: Goal;
+  /** What the plan is called; `apply` where it is absent. */
+  readonly operation?: OperationKind;
+  /** What the masters say of their slots' contents; absent where they were not asked. */
+  readonly slotFacts?: SlotFacts;
+  /** How the half states that were found are mended, before anything else. */
+  readonly repairs?: readonly SlotRepair[];
 }
 
-/** Whether the hosts' records know every declared node as a member. */
+/** Whether the hosts' records know every declared node as a member; those that are to leave do not count. */
 export function everFormed({ spec, surveys }: Pick<ApplyWorld, 'spec' | 'surveys'>): boolean {
   return spec.hosts.every(({ name, nodes }) => {
     const known = surveys.find(({ host }) => host === name)?.record.identities ?? {};
-    return nodes.every(({ port }) => known[String(port)] !== undefined);
+    return nodes.every(({ port, leaving }) => leaving !== undefined || known[String(port)] !== undefined);
   });
 }
 
@@ -66,9 +77,9 @@ export function nodeSurvey(
   return surveys.find(({ host }) => host === node.host)?.nodes.find(({ port }) => port === node.port);
 }
 
-/** Names of the nodes that run and whose files are not all on their host as the spec renders them. */
+/** Names of the nodes that stay, run, and whose files are not all on their host as the spec renders them. */
 export function runningWithOtherFiles(world: Pick<ApplyWorld, 'spec' | 'surveys' | 'wantedFiles'>): string[] {
-  return declaredNodes(world.spec)
+  return stayingNodes(world.spec)
     .filter((node) => {
       const survey = nodeSurvey(world.surveys, node);
       return survey?.service.state === 'running' && differingFiles(world, node, survey).length > 0;

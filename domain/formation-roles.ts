@@ -55,8 +55,8 @@ export interface TakeOverPlan {
 
 /**
  * The planned masters that can take over from their stand-ins. Only one at a time: each takes the highest epoch that it has heard of and one more. It has
- * to see the slots as the stand-in's, else it would take over nothing; and the stand-in has to be held, so that no write of a client is lost. All have to
- * hear all: whoever hears of the stand-in's new role and not of its successor misses slots, and a master that misses slots waits its two seconds after all.
+ * to see the slots as the stand-in's, else it would take over nothing; and the stand-in has to be held, so that no write of a client is lost. The
+ * planned masters have to hear each other: one that hears of the stand-in's new role and not of its successor misses slots, and waits its two seconds after all.
  */
 export function takeOvers(shards: readonly Shard[]): TakeOverPlan {
   const waiting = shards.flatMap((shard) => {
@@ -64,14 +64,11 @@ export function takeOvers(shards: readonly Shard[]): TakeOverPlan {
     if (planned === undefined || owner === undefined) return [];
     return selfEntry(planned)?.masterId === owner.id ? [{ planned, owner }] : [];
   });
-  const nodes = shards.flat();
-  const ready = waiting.filter(({ planned, owner }) => planned.clusterState === 'ok' && seesSlotsOf(planned, owner));
-  if (!nodes.every((node) => nodes.every((other) => hears(node, other))))
-    return { actions: [], complete: waiting.length === 0 };
+  const masters = shards.flatMap(([planned]) => planned ?? []);
+  const met = masters.every((viewer) => masters.every((other) => hears(viewer, other)));
+  const ready = waiting.find(({ planned, owner }) => planned.clusterState === 'ok' && seesSlotsOf(planned, owner));
   return {
-    actions: ready
-      .slice(0, 1)
-      .map(({ planned, owner }) => ({ kind: 'takeOver', node: planned.name, from: owner.name })),
+    actions: met && ready !== undefined ? [{ kind: 'takeOver', node: ready.planned.name, from: ready.owner.name }] : [],
     complete: waiting.length === 0,
   };
 }

@@ -175,11 +175,17 @@ function meetActions(nodes: readonly FormingNode[]): FormationAction[] {
  */
 function pairActions(nodes: readonly FormingNode[], shards: readonly Shard[]): FormationAction[] {
   const [hub] = nodes;
-  return shards.flatMap((shard) => {
+  const blank = shards.flatMap((shard) => {
     const [[planned], standIn] = [shard, standInOf(shard)];
-    if (planned === undefined || standIn === undefined || planned === hub || standIn === hub) return [];
-    return planned.view.length > 1 || standIn.view.length > 1 ? [] : meet(planned, standIn);
+    return planned === undefined || standIn === undefined ? [] : [{ planned, standIn }];
   });
+  const pairs = blank.flatMap(({ planned, standIn }, i) => [
+    [planned, standIn] as const,
+    ...blank.slice(i + 1).map((other) => [planned, other.planned] as const),
+  ]);
+  return pairs
+    .filter((pair) => pair.every((node) => node !== hub && node.view.length === 1))
+    .flatMap(([node, target]) => meet(node, target));
 }
 
 function meet(node: FormingNode, target: FormingNode): FormationAction[] {

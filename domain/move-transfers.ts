@@ -14,6 +14,8 @@ export interface Resolved {
   /** What has to go from one master to another, by their names; a slot is in one of them at the most. */
   readonly transfers: readonly { readonly from: string; readonly to: string; readonly ranges: readonly SlotRange[] }[];
   readonly done: number;
+  /** Of those to be moved, how many somebody began to move: they are open, or claimed by both ends. */
+  readonly begun: number;
   /** Slots that cannot be moved as they are, and why. */
   readonly stuck: readonly { readonly ranges: readonly SlotRange[]; readonly why: string }[];
 }
@@ -26,14 +28,17 @@ export function resolveMoves(moves: readonly SlotMove[], viewers: readonly Viewe
   const claims = claimsOf(viewers);
   const opened = openedOf(viewers);
   const [transfers, stuck] = [new Map<string, SlotRange[]>(), new Map<string, SlotRange[]>()];
-  let done = 0;
+  let [done, begun] = [0, 0];
   for (const move of moves) {
     const target = masterOf(viewers, move.to);
     for (const slot of eachSlot(move.ranges)) {
       const fate = fateOf({ target, claimed: claims[slot] ?? [], opened: opened.get(slot) ?? [], to: move.to });
       if (fate.kind === 'done') done += 1;
       else if (fate.kind === 'stuck') note(stuck, fate.why, slot);
-      else note(transfers, `${fate.from} ${fate.to}`, slot);
+      else {
+        note(transfers, `${fate.from} ${fate.to}`, slot);
+        if (opened.has(slot) || claims[slot]?.length !== 1) begun += 1;
+      }
     }
   }
   return {
@@ -42,8 +47,16 @@ export function resolveMoves(moves: readonly SlotMove[], viewers: readonly Viewe
       return { from, to, ranges: compactRanges(ranges) };
     }),
     done,
+    begun,
     stuck: [...stuck].map(([why, ranges]) => ({ why, ranges: compactRanges(ranges) })),
   };
+}
+
+/** Who has a slot open, and towards whom or from whom. */
+interface Opening {
+  readonly by: Viewer;
+  readonly direction: 'to' | 'from';
+  readonly peer: string;
 }
 
 type Fate =
@@ -55,20 +68,19 @@ function fateOf(slot: {
   readonly target: Viewer | undefined;
   readonly to: string;
   readonly claimed: readonly Viewer[];
-  /** Who has the slot open towards whom. */
-  readonly opened: readonly { readonly by: Viewer; readonly peer: string }[];
+  readonly opened: readonly Opening[];
 }): Fate {
   const { target, claimed, opened, to } = slot;
   if (target === undefined) return { kind: 'stuck', why: `no master of the shard of ${to} answers` };
   const others = claimed.filter(({ id }) => id !== target.id);
   const [owner, second] = others;
   if (second !== undefined) return { kind: 'stuck', why: `${others.map(({ name }) => name).join(' and ')} claim them` };
-  const elsewhere = opened.find(({ by, peer }) => by.id !== target.id && peer !== target.id);
-  if (elsewhere !== undefined && others.includes(elsewhere.by))
-    return { kind: 'stuck', why: `${elsewhere.by.name} has them open towards another node` };
+  const given = opened.filter(({ by, direction }) => direction === 'to' && by.id !== target.id);
+  const elsewhere = given.find(({ by, peer }) => by === owner && peer !== target.id);
+  if (elsewhere !== undefined) return { kind: 'stuck', why: `${elsewhere.by.name} has them open towards another node` };
   if (owner !== undefined) return { kind: 'move', from: owner.name, to: target.name };
   if (claimed.length === 0) return { kind: 'stuck', why: 'nobody claims them' };
-  const giver = opened.find(({ by, peer }) => by.id !== target.id && peer === target.id)?.by;
+  const giver = given.find(({ peer }) => peer === target.id)?.by;
   return giver === undefined ? { kind: 'done' } : { kind: 'move', from: giver.name, to: target.name };
 }
 
@@ -90,12 +102,14 @@ function claimsOf(viewers: readonly Viewer[]): Viewer[][] {
   return claims;
 }
 
-function openedOf(viewers: readonly Viewer[]): Map<number, { by: Viewer; peer: string }[]> {
-  const opened = new Map<number, { by: Viewer; peer: string }[]>();
+function openedOf(viewers: readonly Viewer[]): Map<number, Opening[]> {
+  const opened = new Map<number, Opening[]>();
+  const note = (slot: number, opening: Opening) => opened.set(slot, [...(opened.get(slot) ?? []), opening]);
   for (const by of viewers) {
-    for (const { slot, peer } of ownLine(by)?.migrating ?? []) {
-      opened.set(slot, [...(opened.get(slot) ?? []), { by, peer }]);
-    }
+    const self = ownLine(by);
+    if (self?.masterId !== null) continue;
+    for (const { slot, peer } of self.migrating) note(slot, { by, direction: 'to', peer });
+    for (const { slot, peer } of self.importing) note(slot, { by, direction: 'from', peer });
   }
   return opened;
 }

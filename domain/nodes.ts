@@ -1,4 +1,4 @@
-import type { ClusterSpec, HostSpec } from './spec.js';
+import type { ClusterSpec, HostSpec, NodeSpec } from './spec.js';
 
 /** A declared node: one Redis process on a host. Its name, `host:port` with the host's *name*, is how people and plans speak of it. */
 export interface DeclaredNode {
@@ -27,17 +27,39 @@ export function hostsAtWork(spec: ClusterSpec): HostSpec[] {
   return spec.hosts.filter(({ nodes }) => nodes.some(({ leaving }) => leaving !== 'lost'));
 }
 
-export function nodeName(host: string, port: number): string {
-  return `${host}:${port}`;
+/** The nodes that the spec wants in the cluster: all but those that are to leave it. */
+export function stayingNodes(spec: ClusterSpec): DeclaredNode[] {
+  const leaving = new Set(leavingNodes(spec).map(({ name }) => name));
+  return declaredNodes(spec).filter(({ name }) => !leaving.has(name));
 }
 
-/** Names of the nodes that are to leave the cluster, with how. */
-export function leavingNodes(spec: ClusterSpec): Map<string, 'drain' | 'lost'> {
-  return new Map(
-    spec.hosts.flatMap(({ name, nodes }) =>
-      nodes.flatMap(({ port, leaving }) => (leaving === undefined ? [] : [[nodeName(name, port), leaving] as const])),
-    ),
+export interface LeavingNode extends DeclaredNode {
+  readonly leaving: NonNullable<NodeSpec['leaving']>;
+}
+
+/** The nodes that are to leave the cluster, and how. */
+export function leavingNodes(spec: ClusterSpec): LeavingNode[] {
+  const how = new Map(
+    spec.hosts.flatMap((host) => host.nodes.map(({ port, leaving }) => [nodeName(host.name, port), leaving] as const)),
   );
+  return declaredNodes(spec).flatMap((node) => {
+    const leaving = how.get(node.name);
+    return leaving === undefined ? [] : [{ ...node, leaving }];
+  });
+}
+
+/** Hosts that keep at least one node. */
+export function stayingHosts(spec: ClusterSpec): HostSpec[] {
+  return spec.hosts.filter(({ nodes }) => nodes.some(({ leaving }) => leaving === undefined));
+}
+
+/** Hosts that will not come back: nobody asks them any more. */
+export function lostHosts(spec: ClusterSpec): HostSpec[] {
+  return spec.hosts.filter(({ nodes }) => nodes.every(({ leaving }) => leaving === 'lost'));
+}
+
+export function nodeName(host: string, port: number): string {
+  return `${host}:${port}`;
 }
 
 /** The spec as work on one host needs it: without the other hosts, which would make every call of a large cluster large. */

@@ -1,14 +1,15 @@
 import { type FlowEdge, minCostFlow } from './min-cost-flow.js';
 import type { DeclaredNode } from './nodes.js';
 import type { PlannedReplica } from './plan.js';
+import type { ShapeSpec } from './spec.js';
 
-/** Each weighs more than all of the next kind together can, for the five replicas that a master may have. */
-const COST = { mastersZone: 1_000_000, hostAgain: 1_000, zoneAgain: 1 } as const;
+/** Each but the first weighs more than all of the next kind together can, for the five replicas that a master may have. */
+const COST = { extra: 1_000_000_000, mastersZone: 1_000_000, hostAgain: 1_000, zoneAgain: 1 } as const;
 
 interface Roles {
   readonly nodes: readonly DeclaredNode[];
   readonly masters: readonly DeclaredNode[];
-  readonly replicasPerMaster: number;
+  readonly shape: ShapeSpec;
 }
 
 /**
@@ -36,13 +37,14 @@ interface Network {
   readonly choices: readonly { readonly edge: number; readonly master: DeclaredNode; readonly host: number }[];
 }
 
-function networkOf({ masters, replicasPerMaster }: Roles, hosts: readonly DeclaredNode[][]): Network {
+function networkOf({ masters, shape }: Roles, hosts: readonly DeclaredNode[][]): Network {
   const zones = [...new Set(hosts.flatMap((members) => members.map(({ zone }) => zone)))];
   const [source, sink] = [0, 1];
   const hostAt = (host: number) => 2 + host;
   const masterAt = (master: number) => 2 + hosts.length + master;
   const pairAt = (master: number, zone: number) => 2 + hosts.length + masters.length + master * zones.length + zone;
-  const each = Array.from({ length: replicasPerMaster }, (_, i) => i);
+  const { replicasPerMaster, extraReplicas = 0 } = shape;
+  const each = Array.from({ length: replicasPerMaster + extraReplicas }, (_, i) => i);
   const edges: FlowEdge[] = hosts.map((members, host) => ({
     from: hostAt(host),
     to: sink,
@@ -52,6 +54,9 @@ function networkOf({ masters, replicasPerMaster }: Roles, hosts: readonly Declar
   const choices: { edge: number; master: DeclaredNode; host: number }[] = [];
   for (const [m, master] of masters.entries()) {
     edges.push({ from: source, to: masterAt(m), capacity: replicasPerMaster, cost: 0 });
+    for (let i = 0; i < extraReplicas; i += 1) {
+      edges.push({ from: source, to: masterAt(m), capacity: 1, cost: COST.extra + i });
+    }
     for (const [z, zone] of zones.entries()) {
       const shared = zone === master.zone ? COST.mastersZone : 0;
       for (const again of each) {

@@ -17,12 +17,12 @@ export function groupsOf(nodes: readonly DeclaredNode[], level: 'zone' | 'host',
 }
 
 /**
- * A group of `count` nodes with m masters needs m·R replicas outside, where there are (masters·R) - (count - m) of them. That this holds for every
+ * A group of `count` nodes with m masters needs m·R replicas outside, where there are (masters·R + extra) - (count - m) of them. That this holds for every
  * group is also enough (Hall's theorem: the masters of two groups together may use all replicas).
  */
-function roomFor(count: number, { masters, replicasPerMaster }: ShapeSpec): number {
+function roomFor(count: number, { masters, replicasPerMaster, extraReplicas = 0 }: ShapeSpec): number {
   if (replicasPerMaster === 0) return count;
-  const replicas = masters * replicasPerMaster;
+  const replicas = masters * replicasPerMaster + extraReplicas;
   if (count > replicas) return -1;
   return replicasPerMaster === 1 ? count : Math.min(count, Math.floor((replicas - count) / (replicasPerMaster - 1)));
 }
@@ -33,7 +33,7 @@ export function roomProblem(nodes: readonly DeclaredNode[], level: 'zone' | 'hos
   const together = `so that a master and a replica of it would be ${level === 'zone' ? 'in one zone' : 'on one host'}`;
   const crowded = groups.find(({ room }) => room < 0);
   if (crowded !== undefined) {
-    const most = shape.masters * shape.replicasPerMaster;
+    const most = shape.masters * shape.replicasPerMaster + (shape.extraReplicas ?? 0);
     return `${level} ${crowded.name} has ${crowded.nodes.length} of ${nodes.length} nodes (${most} at the most), ${together}`;
   }
   const room = groups.reduce((sum, group) => sum + group.room, 0);

@@ -1,4 +1,4 @@
-import { type DeclaredNode, declaredNodes } from './nodes.js';
+import { type DeclaredNode, leavingNodes, stayingNodes } from './nodes.js';
 import { placeMasters } from './placement-masters.js';
 import { placeReplicas } from './placement-replicas.js';
 import { roomProblem } from './placement-room.js';
@@ -24,9 +24,9 @@ export interface Placement {
 export function place(spec: ClusterSpec): Placement {
   const problems = [countProblem(spec), separationProblem(spec)?.reason ?? null].filter((problem) => problem !== null);
   if (problems.length > 0) return { masters: [], replicas: [], problems, notes: [] };
-  const nodes = declaredNodes(spec);
+  const nodes = stayingNodes(spec);
   const masters = placeMasters(nodes, spec.shape);
-  const replicas = placeReplicas({ nodes, masters, replicasPerMaster: spec.shape.replicasPerMaster });
+  const replicas = placeReplicas({ nodes, masters, shape: spec.shape });
   const shares = evenShares(masters.length);
   return {
     masters: masters.map(({ name }, i) => ({ node: name, slots: shares.slice(i, i + 1) })),
@@ -38,19 +38,22 @@ export function place(spec: ClusterSpec): Placement {
   };
 }
 
-/** Whether the hosts have as many nodes as the shape asks for. */
+/** Whether the hosts have as many nodes as the shape asks for. Those that are to leave do not count. */
 export function countProblem(spec: ClusterSpec): string | null {
-  const { masters, replicasPerMaster } = spec.shape;
-  const wanted = masters * (1 + replicasPerMaster);
-  const declared = declaredNodes(spec).length;
-  if (declared === wanted) return null;
-  return `${masters} masters with ${replicasPerMaster} replicas each are ${wanted} nodes, and the hosts declare ${declared}`;
+  const { masters, replicasPerMaster, extraReplicas = 0 } = spec.shape;
+  const wanted = masters * (1 + replicasPerMaster) + extraReplicas;
+  const staying = stayingNodes(spec).length;
+  if (staying === wanted) return null;
+  const extra = extraReplicas === 0 ? '' : ` and ${extraReplicas} more`;
+  const leaving = leavingNodes(spec).length;
+  const without = leaving === 0 ? '' : ` that stay, beside ${leaving} that leave`;
+  return `${masters} masters with ${replicasPerMaster} replicas each${extra} are ${wanted} nodes, and the hosts declare ${staying}${without}`;
 }
 
 /** Whether a master and its replica would have to meet: on a host, or in a zone where the spec does not accept that by name. */
 export function separationProblem(spec: ClusterSpec): { level: 'zone' | 'host'; reason: string } | null {
   if (countProblem(spec) !== null) return null;
-  const nodes = declaredNodes(spec);
+  const nodes = stayingNodes(spec);
   const levels = spec.shape.sharedZones === undefined ? (['host', 'zone'] as const) : (['host'] as const);
   const problems = levels.flatMap((level) => {
     const reason = roomProblem(nodes, level, spec.shape);

@@ -52,7 +52,11 @@ function hostSteps({ spec, data }: DestroyWorld, survey: HostSurvey): Step[] {
     : [...stops, ...removals, { kind: 'releaseHost', id: `releaseHost/${host}`, host, data: data.folders }];
 }
 
-function leavesSomething(node: HostSurvey['nodes'][number] | undefined, data: DataDecision): boolean {
+/** Whether there is anything of a node on its host that would be taken away. */
+export function leavesSomething(
+  node: HostSurvey['nodes'][number] | undefined,
+  data: Pick<DataDecision, 'folders'>,
+): boolean {
   if (node === undefined) return false;
   const files = Object.values(node.files).some((digest) => digest !== null);
   const ran = node.service.state !== 'absent' && node.service.state !== 'guarded';

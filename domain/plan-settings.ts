@@ -1,6 +1,6 @@
 import { type ApplyWorld, differingFiles, nodeSurvey } from './apply-world.js';
 import { settingDrift } from './judge-expectation.js';
-import { declaredNodes, type DeclaredNode } from './nodes.js';
+import { type DeclaredNode, stayingNodes } from './nodes.js';
 import type { AnsweringNode, ObservedNode } from './observation.js';
 import type { DifferingFile, Drift, PlanBody, Step } from './plan.js';
 import { evicts, hazardOf } from './setting-hazards.js';
@@ -22,7 +22,7 @@ const WHY = {
 
 /** What is changed on nodes that run, without a restart: each node is a step of its own, replicas before masters. */
 export function planSettings(world: ApplyWorld): Changes {
-  const running = declaredNodes(world.spec).flatMap((node) => {
+  const running = stayingNodes(world.spec).flatMap((node) => {
     const survey = nodeSurvey(world.surveys, node);
     const seen = world.observation.nodes.find(({ name }) => name === node.name);
     if (survey?.service.state !== 'running' || seen === undefined) return [];

@@ -31,8 +31,10 @@ export function slotsInQuestion(table: SlotTable): number[] {
 
 /** The common case, told quickly: one claims it, and all see it so. */
 function isPlain({ claims, members }: SlotTable, slot: number): boolean {
-  const [owner, ...others] = claims[slot] ?? [];
-  return owner !== undefined && others.length === 0 && members.every(({ owners }) => owners[slot] === owner);
+  const claimants = claims[slot];
+  if (claimants?.length !== 1) return false;
+  for (const { owners } of members) if (owners[slot] !== claimants[0]) return false;
+  return true;
 }
 
 /** More than one claims it; or nobody does, although its owner is not simply one that does not answer now. */
@@ -148,7 +150,10 @@ function peersOf(table: SlotTable, slot: number): string[] {
   );
 }
 
-/** A flag says most; then the keys, where only one has them; else the newest claim wins, as it does in Redis. */
+/**
+ * A flag says most; then the keys, where only one has them; else the newest claim wins, as it does in Redis. What the others have is brought to the winner
+ * before Redis throws it away.
+ */
 function contested(table: SlotTable, slot: number, claimants: readonly Member[]): SlotCase {
   const target = claimants.flatMap((node) => heirAmong(table, node.migrating.get(slot), claimants) ?? [])[0];
   const [newest] = [...claimants].sort((a, b) => b.configEpoch - a.configEpoch || (a.id < b.id ? -1 : 1));
@@ -156,15 +161,24 @@ function contested(table: SlotTable, slot: number, claimants: readonly Member[])
   const owner = target ?? (otherHolders.length === 0 ? holder : undefined) ?? newest;
   if (owner === undefined) throw new Error(`nobody claims slot ${slot}`);
   const losers = claimants.filter((node) => node !== owner);
+  const apart = losers.find((node) => isShard(node, owner));
+  if (apart !== undefined) return splitShard(owner, apart);
   const gather = losers.filter((node) => table.keysOf(node, slot) > 0);
-  const apart = gather.find((node) => heirAmong(table, node.migrating.get(slot), [owner]) === undefined);
-  if (apart === undefined) {
-    return { kind: 'tell-owner', owner, gather, why: `${names(claimants)} claim them at once` };
-  }
+  return { kind: 'tell-owner', owner, gather, why: `${names(claimants)} claim them at once` };
+}
+
+/** Whether one still takes the other for its replica: the failover between them is not over. */
+function isShard(one: Member, other: Member): boolean {
+  const follows = (viewer: Member, node: Member) =>
+    viewer.view.some(({ id, masterId }) => id === node.id && masterId === viewer.id);
+  return follows(one, other) || follows(other, one);
+}
+
+function splitShard(owner: Member, apart: Member): SlotCase {
   return {
     kind: 'stuck',
-    what: `${owner.name} and ${apart.name} claim the same slots, and ${apart.name} has keys of them, without a move between the two.`,
-    next: `See why the bus (port + 10000) does not let them agree: as soon as they hear each other, ${owner.name} keeps them by its newer claim, and ${apart.name} deletes its keys. Save what is needed of it first.`,
+    what: `${owner.name} has taken over from ${apart.name}, which has not heard of it and goes on as a master.`,
+    next: 'See why the bus (port + 10000) between them is cut; when it is open, the old master becomes a replica and its last writes are gone.',
   };
 }
 

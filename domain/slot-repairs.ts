@@ -1,3 +1,4 @@
+import type { SlotMove } from './slot-moves.js';
 import { formatRanges, type SlotRange } from './slots.js';
 
 /** A half state of slots, and how it is mended. Decided from what the nodes say; done again it finds nothing to do. */
@@ -28,6 +29,11 @@ export const REPAIRS = {
   /** Nobody owns them or knows an owner. */
   'assign-slots': 'assign',
 } as const satisfies Record<string, string>;
+
+/** All slots of a move, for a repair that decides anew what each of them lacks; most lack nothing. */
+export function slotsOf({ moves }: { readonly moves: readonly SlotMove[] }): SlotRepair[] {
+  return moves.map(({ ranges, to }) => ({ repair: 'finish-move', ranges, owner: to, why: 'the move was interrupted' }));
+}
 
 export type RepairName = keyof typeof REPAIRS;
 

@@ -1,6 +1,7 @@
 import { type AnsweringNode, type SilentNode, type ViewEntry } from './observation.js';
-import { ownClaims, viewedOwners } from './ownership.js';
+import { viewedOwners } from './ownership.js';
 import { endpoint, hasFailed, largestGroup } from './picture.js';
+import { SLOT_COUNT } from './slots.js';
 
 /** What half states are decided from; an observation's nodes have it. */
 export type SlotNode = Pick<
@@ -42,7 +43,7 @@ export class SlotTable {
   constructor(readonly states: SlotStates) {
     this.members = largestGroup(states.nodes.filter((node) => node.answered)).flatMap((node) => memberOf(node));
     this.masters = this.members.filter(({ masterId }) => masterId === null);
-    this.claims = ownClaims(this.masters);
+    this.claims = claimsOf(this.masters);
   }
 
   claimants(slot: number): Member[] {
@@ -128,4 +129,18 @@ function memberOf(node: SlotNode): Member[] {
       importing: new Map(flags.importing.map(({ slot, peer }) => [slot, peer])),
     },
   ];
+}
+
+const NOBODY: readonly string[] = [];
+
+/** As `ownClaims`, made for being asked again and again: slots of one owner share one list. */
+function claimsOf(masters: readonly Member[]): (readonly string[])[] {
+  const claims = new Array<readonly string[]>(SLOT_COUNT).fill(NOBODY);
+  for (const { id, owners } of masters) {
+    const own = [id];
+    for (let slot = 0; slot < SLOT_COUNT; slot += 1) {
+      if (owners[slot] === id) claims[slot] = claims[slot] === NOBODY ? own : [...(claims[slot] ?? []), id];
+    }
+  }
+  return claims;
 }

@@ -16,7 +16,9 @@ import { opsVerb } from './verbs/ops.js';
 import { planVerb } from './verbs/plan.js';
 import { rebalanceVerb } from './verbs/rebalance.js';
 import { repairVerb } from './verbs/repair.js';
+import { replaceVerb } from './verbs/replace.js';
 import { reshardVerb } from './verbs/reshard.js';
+import { scaleVerb } from './verbs/scale.js';
 import { schemaVerb } from './verbs/schema.js';
 import { statusVerb } from './verbs/status.js';
 import { validateVerb } from './verbs/validate.js';
@@ -32,8 +34,10 @@ const VERBS: readonly Verb[] = [
   statusVerb,
   checkVerb,
   inspectVerb,
+  scaleVerb,
   rebalanceVerb,
   reshardVerb,
+  replaceVerb,
   repairVerb,
   connectVerb,
   logsVerb,

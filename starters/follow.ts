@@ -7,8 +7,11 @@ import type { CliIo } from './io.js';
 import { renderPause, renderStep } from './render/progress.js';
 import { awaitReport } from './reports.js';
 
-/** How often a terminal asks how far things are: often enough to look live, cheap enough for a query that touches no history. */
-const LOOK_EVERY_MS = 250;
+/**
+ * How often one asks how far things are: on a terminal often enough to look live, and cheap enough for a query that touches no history. Where nobody can
+ * look at it live, the worker is left to its work.
+ */
+const LOOK_EVERY_MS = { live: 250, told: 1_000 };
 /** After this long without an answer a person wants to know why nothing moves. */
 const SILENCE_IS_NEWS_MS = 5_000;
 
@@ -27,7 +30,10 @@ export async function follow(handle: WorkflowHandle<typeof applyClusterWorkflow>
   const ended = handle.client
     .withAbortSignal(leaving.signal, () => awaitReport(handle))
     .then((report): Followed => ({ ended: true, report }));
-  const watching = watch(handle, screen, leaving.signal);
+  const watching = watch(handle, screen, {
+    signal: leaving.signal,
+    everyMs: LOOK_EVERY_MS[io.redraw ? 'live' : 'told'],
+  });
   try {
     const followed = await Promise.race([ended, detach]);
     if (followed.ended) screen.show({ steps: followed.report.steps, phase: 'report' });
@@ -43,7 +49,7 @@ export async function follow(handle: WorkflowHandle<typeof applyClusterWorkflow>
 async function watch(
   handle: WorkflowHandle<typeof applyClusterWorkflow>,
   screen: Screen,
-  signal: AbortSignal,
+  { signal, everyMs }: { signal: AbortSignal; everyMs: number },
 ): Promise<void> {
   let lastAnswer = Date.now();
   while (!signal.aborted) {
@@ -55,7 +61,7 @@ async function watch(
     } else if (Date.now() - lastAnswer > SILENCE_IS_NEWS_MS) {
       screen.note('no worker answers at the moment; the operation waits for one and goes on by itself');
     }
-    await pause(LOOK_EVERY_MS, signal);
+    await pause(everyMs, signal);
   }
 }
 

@@ -2,7 +2,7 @@ import { isIP } from 'node:net';
 import { ForgeError } from '../domain/errors.js';
 import type { SpecDraft } from '../config/schema.js';
 
-/** One `--host user@host[:port],zone=Z[,address=IP][,name=N]`. */
+/** One `user@host[:port],zone=Z[,address=IP][,name=N]`. */
 export interface InitHost {
   readonly user: string;
   readonly host: string;
@@ -16,15 +16,25 @@ export interface InitHost {
 const LOGIN = /^(?<user>[^@,\s]+)@(?:\[(?<six>[0-9a-fA-F:]+)\]|(?<host>[^:,\s[\]]+))(?::(?<port>\d{1,5}))?$/;
 const HOST_KEYS = ['zone', 'address', 'name'];
 
-/** Throws ForgeError BadSpec where the text is not of that form. `position` counts from 0 and makes the name where none is given. */
-export function parseInitHost(text: string, position: number): InitHost {
+interface HostText {
+  readonly text: string;
+  /** Counts from 0 and makes the name where none is given. */
+  readonly position: number;
+  /** Where it was given, for the message: `--host`. */
+  readonly option: string;
+  /** The zone where the text says none; without it one has to be said. */
+  readonly zone?: string;
+}
+
+/** Throws ForgeError BadSpec where the text is not of that form. */
+export function parseInitHost({ text, position, option, zone: usual }: HostText): InitHost {
   const [login = '', ...pairs] = text.split(',');
   const groups = LOGIN.exec(login)?.groups;
   const fields = new Map(pairs.map((pair) => [pair.slice(0, pair.indexOf('=')), pair.slice(pair.indexOf('=') + 1)]));
   const host = groups?.six ?? groups?.host;
-  const zone = fields.get('zone');
-  if (groups?.user === undefined || host === undefined || zone === undefined) throw badHost(text);
-  if ([...fields].some(([key, value]) => !HOST_KEYS.includes(key) || value === '')) throw badHost(text);
+  const zone = fields.get('zone') ?? usual;
+  if (groups?.user === undefined || host === undefined || zone === undefined) throw badHost(text, option);
+  if ([...fields].some(([key, value]) => !HOST_KEYS.includes(key) || value === '')) throw badHost(text, option);
   return {
     user: groups.user,
     host,
@@ -38,9 +48,9 @@ export function parseInitHost(text: string, position: number): InitHost {
   };
 }
 
-function badHost(text: string): ForgeError {
+function badHost(text: string, option: string): ForgeError {
   return new ForgeError('BadSpec', {
-    what: `--host ${text} is not understood.`,
+    what: `${option === '' ? '' : `${option} `}${text} is not understood.`,
     left: 'Nothing was written.',
     next: 'Write it as user@host[:port],zone=ZONE, with ,address=IP where Redis is reached at another address and ,name=NAME for a name of your own.',
   });

@@ -9,8 +9,10 @@ import { EXIT, type ExitCode, exitCodeOfPlan, exitCodeOfReport, failureOfRefusal
 import { follow } from './follow.js';
 import type { CliIo } from './io.js';
 import { actorName, type OperationHandle, startOperation } from './operations.js';
+import { endOfFile, fileWhenDetached, shownDiff, writes, writeWorking } from './operation-file.js';
 import { renderPlan } from './render/plan.js';
 import { renderOutcome } from './render/report.js';
+import { refuseChanged, renderDiff, specDiff, type SpecFile } from './spec-file.js';
 import { connectTemporal, requireWorker, temporalFailure, type TemporalLink } from './temporal.js';
 import { inTurn, LEFT } from './turn.js';
 
@@ -25,6 +27,7 @@ export interface OperationOptions {
   readonly reason?: string;
   readonly breakLease?: string;
   readonly planOnly?: true;
+  readonly writeSpec?: true;
 }
 
 export interface Drafted {
@@ -39,12 +42,14 @@ export interface OperationRequest {
   readonly spec: ClusterSpec;
   readonly options: OperationOptions;
   readonly draft: () => Promise<Drafted>;
+  /** The file of the spec, where the operation or its end changes what it says. */
+  readonly file?: SpecFile;
   readonly data?: OperationInput['data'];
 }
 
 /** Plan, show, ask, start, follow: the way of every mutating verb. Temporal and the worker are looked for while the hosts are asked. */
 export async function runOperationFromCli(request: OperationRequest): Promise<ExitCode> {
-  const { io, spec, options } = request;
+  const { io, options } = request;
   if (options.planOnly === true) return showPlan(request);
   refuseUnasked(request);
   const linking = linkToWorkers(io.env);
@@ -57,7 +62,7 @@ export async function runOperationFromCli(request: OperationRequest): Promise<Ex
       return EXIT.refused;
     }
     const link = await linking;
-    if (options.detach === true) return detached(io, spec.name, handle, link);
+    if (options.detach === true) return detached(request, handle, link);
     return await followToTheEnd(request, handle, link);
   } catch (error) {
     const link = await linking.catch(() => undefined);
@@ -69,10 +74,11 @@ export async function runOperationFromCli(request: OperationRequest): Promise<Ex
 }
 
 /** As `plan` does for `apply`: nothing is asked, started or changed, and Temporal is not needed. */
-async function showPlan({ io, options, draft }: OperationRequest): Promise<ExitCode> {
+async function showPlan({ io, options, draft, file }: OperationRequest): Promise<ExitCode> {
   const { plan } = await draft();
-  if (options.json === true) io.out(JSON.stringify(plan));
-  else for (const line of renderPlan(plan, io)) io.out(line);
+  const diff = file === undefined ? '' : specDiff(file.before, file.working);
+  if (options.json === true) io.out(JSON.stringify({ ...plan, ...(diff === '' ? {} : { specDiff: diff }) }));
+  else for (const line of [...renderDiff(diff, io), ...renderPlan(plan, io)]) io.out(line);
   return exitCodeOfPlan(plan);
 }
 
@@ -112,11 +118,14 @@ async function planAndStart(
   const [draft, linked] = await Promise.allSettled([request.draft(), linking]);
   if (draft.status === 'rejected') throw draft.reason;
   const { plan } = draft.value;
-  for (const line of renderPlan(plan, request.io)) request.io.err(line);
+  for (const line of [...shownDiff(request), ...renderPlan(plan, request.io)]) request.io.err(line);
   refuseRefused(plan);
   if (linked.status === 'rejected') throw linked.reason;
   if (!(await agreed(request, plan))) return null;
-  return startOperation(linked.value, request.kind, operationInput(request, draft.value));
+  if (writes(request)) await refuseChanged(request.file.before);
+  const handle = await startOperation(linked.value, request.kind, operationInput(request, draft.value));
+  await writeWorking(request);
+  return handle;
 }
 
 /** Nobody should wait for their turn only to hear then that they cannot be asked. */
@@ -165,17 +174,22 @@ async function followToTheEnd(
   handle: OperationHandle,
   link: TemporalLink,
 ): Promise<ExitCode> {
-  const { io, spec, options } = request;
+  const { io, options } = request;
   const followed = await follow(handle, io);
-  if (!followed.ended) return detached(io, spec.name, handle, link);
-  for (const line of renderOutcome(followed.report, io)) io.err(line);
-  if (options.json === true) io.out(JSON.stringify(followed.report));
-  return exitCodeOfReport(followed.report);
+  if (!followed.ended) return detached(request, handle, link);
+  const { report } = followed;
+  for (const line of renderOutcome(report, io)) io.err(line);
+  const diff = await endOfFile(request, report);
+  if (options.json === true) io.out(JSON.stringify({ ...report, ...(diff === '' ? {} : { specDiff: diff }) }));
+  return exitCodeOfReport(report);
 }
 
-function detached(io: CliIo, cluster: string, handle: OperationHandle, link: TemporalLink): ExitCode {
+function detached(request: OperationRequest, handle: OperationHandle, link: TemporalLink): ExitCode {
+  const { io } = request;
+  const cluster = request.spec.name;
   io.err(`The operation goes on without this terminal (run ${handle.firstExecutionRunId} on ${link.address}).`);
   io.err(`  attach again:  redisforge ops watch ${cluster}`);
   io.err(`  stop it:       redisforge ops cancel ${cluster}`);
+  for (const line of fileWhenDetached(request)) io.err(line);
   return EXIT.detached;
 }

@@ -4,6 +4,7 @@ import { moveTotals } from '../domain/move-totals.js';
 import { describeStep, type Step } from '../domain/plan.js';
 import type { MovedSlots } from '../domain/reshape-steps.js';
 import type { MoveProgress } from '../domain/slot-moves.js';
+import { slotsOf } from '../domain/slot-repairs.js';
 import type { StepResult } from '../domain/steps.js';
 import type { Operation, StepAddress } from './operation.js';
 import { StopRequested } from './stop-requested.js';
@@ -57,8 +58,14 @@ async function runBatch(operation: Operation, { step, budgetMs, token }: Batch):
     return await interruptible(operation, () => run(token.step, budgetMs));
   } catch (error) {
     if (!isCancellation(error)) throw error;
-    // Its worker died before it could close what it had open: another one does, and moves nothing new.
-    return run(`${token.step}/close`, 0);
+    // Its worker died before it could close what it had open: another one does, and then says how far things are.
+    const repairs = slotsOf(step);
+    const mended = await operation.activities.move.repairSlots.executeWithOptions(
+      { summary: 'close what an interrupted batch left open' },
+      [{ spec, repairs, token: { ...token, step: `${token.step}/close` } }],
+    );
+    const counted = await run(`${token.step}/count`, 0);
+    return { ...counted, effects: [...mended.effects, ...counted.effects] };
   }
 }
 

@@ -14,6 +14,8 @@ import { canonicalJson, type OperationKind, type Plan, type PlanBody, type Refus
 import { planApply } from '../../domain/plan-apply.js';
 import { planDestroy } from '../../domain/plan-destroy.js';
 import { reachRemarks, type ReachReport } from '../../domain/reach.js';
+import { planRepairs } from '../../domain/slot-repair-plan.js';
+import type { SlotStates } from '../../domain/slot-states.js';
 import type { ClusterSpec } from '../../domain/spec.js';
 import type { HostOutcome, HostSurvey } from '../../domain/survey.js';
 import type { Verdict } from '../../domain/verdict.js';
@@ -27,6 +29,8 @@ export interface ClusterDeps {
     nodes: readonly string[];
   }) => Promise<Record<string, string[] | null>>;
   readonly secrets: SecretResolver;
+  /** What decides about half states of slots. */
+  readonly lookAtSlots: (look: { spec: ClusterSpec; observation: Observation }) => Promise<SlotStates>;
   /** Digest of the host helper that this version installs. */
   readonly helperSha256: string;
 }
@@ -37,7 +41,7 @@ export interface DraftedPlan {
 }
 
 /** What looks at the cluster as a whole. All of it only reads, so asking twice is the same as asking once. */
-export function createClusterActivities({ observe, otherSecrets, secrets, helperSha256 }: ClusterDeps) {
+export function createClusterActivities({ observe, otherSecrets, lookAtSlots, secrets, helperSha256 }: ClusterDeps) {
   const judged = (spec: ClusterSpec, observation: Observation): Verdict =>
     judge({ cluster: spec.name, observation, expectation: expectationOf(spec, wantedSettings(spec)) });
 
@@ -48,7 +52,7 @@ export function createClusterActivities({ observe, otherSecrets, secrets, helper
     judgeCluster,
 
     /** The plan of an `apply` for the world as the surveys and a fresh observation show it. */
-    async draftApplyPlan({ spec, outcomes, reach }: ApplyPlanDraft): Promise<DraftedPlan> {
+    async draftApplyPlan({ spec, outcomes, reach, operation, goal }: ApplyPlanDraft): Promise<DraftedPlan> {
       const [nodeSecrets, observation] = await Promise.all([
         resolveSecrets({ spec, resolve: secrets }),
         observe({ spec }),
@@ -67,7 +71,10 @@ export function createClusterActivities({ observe, otherSecrets, secrets, helper
         configAsRunning: configAsRunning({ spec, secrets: nodeSecrets, observation }),
         settings: wantedSettings(spec),
         otherSecrets: await otherSecrets({ spec, nodes }),
+        repairs: planRepairs(await lookAtSlots({ spec, observation })).repairs,
         ...(reach === undefined ? {} : { reach }),
+        ...(operation === undefined ? {} : { operation }),
+        ...(goal === undefined ? {} : { goal }),
       };
       const remarks = reachRemarks(world);
       const plan = { ...withDigest(planApply(world)), ...(remarks.length === 0 ? {} : { remarks }) };

@@ -9,8 +9,10 @@ import type {
   MovedSlots,
   MoveSlotsStep,
   PinReplicasStep,
+  RepairSlotsStep,
   SwitchMasterStep,
 } from '../../domain/reshape-steps.js';
+import { slotsOf } from '../../domain/slot-repairs.js';
 import type { ClusterSpec } from '../../domain/spec.js';
 import type { StepResult } from '../../domain/steps.js';
 import { tellProgress } from '../heartbeat.js';
@@ -25,6 +27,7 @@ import { switchMaster } from './members/switch.js';
 import { moveSlots } from './move/move-slots.js';
 import { observe } from './observe.js';
 import { setSettings, type SettingsStep } from './settings.js';
+import { repairSlots } from './slots/repair.js';
 import { smoke } from './smoke.js';
 import { setUsers, type UsersStep } from './users.js';
 
@@ -87,9 +90,18 @@ export function createRedisActivities({ secrets, confirm }: FenceDeps) {
     },
 
     /** Moves as many of the slots as fit into the step's time, from whatever an earlier attempt left; tells how far it is. */
-    moveSlots: (step: MoveSlotsStep): Promise<MovedSlots> => {
+    moveSlots: async (step: MoveSlotsStep): Promise<MovedSlots> => {
       const { cancellationSignal: signal } = Context.current();
-      return moveSlots(step, { secrets, confirm, progress: tellProgress, signal });
+      // The attempt before may have ended by the death of a node, which leaves more behind than a mover goes on from.
+      const again = step.token.attempt > 1 && !signal.aborted;
+      const mended = again ? await repairSlots({ ...step, repairs: slotsOf(step) }, membersDeps()) : { effects: [] };
+      const moved = await moveSlots(step, { secrets, confirm, progress: tellProgress, signal });
+      return { ...moved, effects: [...mended.effects, ...moved.effects] };
+    },
+
+    /** Mends the half states of slots, from whatever an earlier attempt left. */
+    async repairSlots(step: RepairSlotsStep): Promise<StepResult> {
+      return repairSlots(step, membersDeps());
     },
 
     /** Uses the cluster as the application will, and takes its keys away again. */

@@ -14,6 +14,8 @@ export interface NodeTarget {
   readonly credentials: Credentials;
   /** Deadline in milliseconds of connecting, and of each answer. */
   readonly timeoutMs: number;
+  /** Another one of connecting. */
+  readonly connectMs?: number;
 }
 
 const LAST_WORDS_MS = 100;
@@ -43,7 +45,7 @@ export class NodeConnection {
       maxRetriesPerRequest: 0,
       retryStrategy: null,
       autoResendUnfulfilledCommands: false,
-      connectTimeout: target.timeoutMs,
+      connectTimeout: target.connectMs ?? target.timeoutMs,
       commandTimeout: target.timeoutMs,
       // Every reply that was wanted has come: a peer that does not hang up too is not waited for.
       disconnectTimeout: LAST_WORDS_MS,

@@ -37,23 +37,24 @@ export interface FenceRequest {
 export class Fence {
   readonly #mark: FenceMark;
   readonly #user: string;
-  readonly #nodes: readonly DeclaredNode[];
+  readonly #declared: readonly DeclaredNode[];
+  readonly #raised = new Set<DeclaredNode>();
 
   private constructor(
     private readonly request: FenceRequest,
     private readonly operator: Secret,
     private readonly deps: FenceDeps,
   ) {
-    const { spec, token, nodes } = request;
+    const { spec, token } = request;
     this.#mark = { ...token, step: sha256(token.step).slice(0, 8) };
     this.#user = fenceUserName(this.#mark);
-    this.#nodes = declaredNodes(spec).filter(({ name }) => nodes?.includes(name) ?? true);
+    this.#declared = declaredNodes(spec);
   }
 
   /** @throws ForgeError Fenced, NodeUnreachable, NodeAuthFailed, SecretUnavailable, and those of a login to a host */
   static async raise(request: FenceRequest, deps: FenceDeps): Promise<Fence> {
     const fence = new Fence(request, await deps.secrets(request.spec.secrets.operator.current), deps);
-    await fence.#raiseOn(fence.#nodes);
+    await fence.#raiseOn(fence.#declared.filter(({ name }) => request.nodes?.includes(name) ?? true));
     return fence;
   }
 
@@ -64,19 +65,20 @@ export class Fence {
     return { user: this.#user, password: new Secret(password) };
   }
 
-  /** After a node let go of the user: it was started anew, or a newer attempt has come. @throws as `raise` */
+  /** After a node let go of the user, or where it did not have it: it was started anew, or a newer attempt has come. @throws as `raise` */
   async raiseAgain(name: string): Promise<void> {
-    await this.#raiseOn(this.#nodes.filter((node) => node.name === name));
+    await this.#raiseOn(this.#declared.filter((node) => node.name === name));
   }
 
   /** Takes the user away again. Where a node does not answer, the next attempt or `doctor` does. */
   async lower(): Promise<void> {
-    await Promise.allSettled(this.#nodes.map((node) => this.#deleteUsers(node, [this.#user])));
+    await Promise.allSettled([...this.#raised].map((node) => this.#deleteUsers(node, [this.#user])));
   }
 
   /** All nodes come to their end, so that a failure leaves no user behind on those that are slower. */
   async #raiseOn(nodes: readonly DeclaredNode[]): Promise<void> {
     const { spec, token } = this.request;
+    for (const node of nodes) this.#raised.add(node);
     try {
       const raised = await Promise.allSettled(nodes.map((node) => this.#raiseOnNode(node)));
       for (const outcome of raised) if (outcome.status === 'rejected') throw outcome.reason;

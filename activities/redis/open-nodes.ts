@@ -16,13 +16,13 @@ export interface Access {
 export interface OpenNodesRequest {
   readonly spec: ClusterSpec;
   readonly access: Access;
-  /** Deadline in milliseconds of connecting, and of each answer; that of the spec where nothing is said. */
+  /** Deadline of each answer in milliseconds; that of the spec where nothing is said. */
   readonly timeoutMs?: number;
 }
 
 /** The declared nodes with connections that stay open for as long as a piece of work takes; a lost one is opened again by the next command. */
 export class OpenNodes {
-  /** By the node's name, and a number where there are several to one node. */
+  /** By the node's name, and which of the connections to it. */
   readonly #connections = new Map<string, Promise<NodeConnection>>();
   readonly #capabilities = new Map<string, Capabilities>();
   protected readonly declared: readonly DeclaredNode[];
@@ -43,6 +43,21 @@ export class OpenNodes {
   /** As `send`, with a Buffer for every text of the replies. @throws as `send` */
   async sendBytes(name: string, commands: readonly Command[]): Promise<Reply[]> {
     return this.#on({ name, way: 0 }, (connection) => connection.pipelineBytes(commands));
+  }
+
+  /** As `send`, over a connection of its own: what waits for answers on the others is not waited for. @throws as `send` */
+  async sendAside(aside: string, name: string, commands: readonly Command[]): Promise<Reply[]> {
+    return this.#on({ name, way: aside }, (connection) => connection.pipeline(commands));
+  }
+
+  /** As `send`, for what takes longer than a node may otherwise take: with a deadline of its own, in milliseconds. @throws as `send` */
+  async sendPatiently(name: string, commands: readonly Command[], timeoutMs: number): Promise<Reply[]> {
+    const connection = await this.#connect(name, timeoutMs);
+    try {
+      return await connection.pipelineBytes(commands);
+    } finally {
+      connection.close();
+    }
   }
 
   /**
@@ -103,11 +118,12 @@ export class OpenNodes {
   }
 
   /** A node that was started anew has its users from the file, where ours is not. */
-  async #connect(name: string): Promise<NodeConnection> {
-    const { spec, access, timeoutMs = spec.timings.redisCommandMs } = this.request;
+  async #connect(name: string, deadlineMs?: number): Promise<NodeConnection> {
+    const { spec, access } = this.request;
+    const timeoutMs = deadlineMs ?? this.request.timeoutMs ?? spec.timings.redisCommandMs;
     const node = this.declared.find((candidate) => candidate.name === name);
     if (node === undefined) throw new Error(`${name} is no node of ${spec.name}`);
-    const target = { ...node, credentials: access.credentials, timeoutMs };
+    const target = { ...node, credentials: access.credentials, timeoutMs, connectMs: spec.timings.redisCommandMs };
     try {
       return await connectNode(target);
     } catch (error) {
@@ -123,7 +139,7 @@ export type Row = readonly Command[];
 
 interface Way {
   readonly name: string;
-  readonly way: number;
+  readonly way: number | string;
 }
 
 /** All come to their end before the first failure is told: what a failed one left can be looked at only then. */

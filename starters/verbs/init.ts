@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import { lookup } from 'node:dns/promises';
 import { access, writeFile } from 'node:fs/promises';
 import { dirname, isAbsolute, join, resolve } from 'node:path';
 import { type Command, Option } from 'commander';
@@ -10,7 +9,8 @@ import { ForgeError } from '../../domain/errors.js';
 import type { Duty } from '../../domain/spec.js';
 import { portNumber, wholeNumber } from '../arguments.js';
 import { EXIT, type ExitCode } from '../exit.js';
-import { draftSpec, type InitChoices, type InitHost, parseInitHost } from '../init-draft.js';
+import { confirmKeys, type ShownHost, shownKeys } from '../host-keys.js';
+import { draftSpec, parseInitHost } from '../init-draft.js';
 import { action, type CliIo, type Verb } from '../io.js';
 
 interface InitOptions {
@@ -30,10 +30,6 @@ interface InitOptions {
   readonly yes?: true;
 }
 
-type PinnedHost = InitChoices['hosts'][number];
-
-/** A host that is up shows its key within milliseconds; this is for those that are not. */
-const HOST_KEY_TIMEOUT_MS = 10_000;
 const DUTIES: readonly Duty[] = ['operator', 'replication', 'app', 'admin'];
 
 export const initVerb: Verb = (program, io) => {
@@ -43,7 +39,9 @@ export const initVerb: Verb = (program, io) => {
     action(io, async (given: InitOptions): Promise<ExitCode> => {
       const path = resolve(io.cwd, given.out ?? `${given.name}.yaml`);
       await refuseExisting(path);
-      const hosts = await pinned(given.host.map(parseInitHost));
+      const hosts = await shownKeys(
+        given.host.map((text, position) => parseInitHost({ text, position, option: '--host' })),
+      );
       const text = checkedText(io, given, hosts);
       await confirmKeys(io, hosts, given.yes === true);
       await makeSecrets(io, path, given.name);
@@ -92,37 +90,8 @@ async function refuseExisting(path: string): Promise<void> {
   });
 }
 
-/** Each host with its address and the first key that it shows. The key is not trusted yet. */
-async function pinned(hosts: readonly InitHost[]): Promise<PinnedHost[]> {
-  const { fetchHostKeys } = await import('../../activities/ssh/host-key.js');
-  return Promise.all(
-    hosts.map(async (host) => {
-      const address = host.address ?? (await addressOf(host.host));
-      const [hostKey] = await fetchHostKeys({ host: host.host, port: host.port, timeoutMs: HOST_KEY_TIMEOUT_MS });
-      if (hostKey === undefined) throw new Error('fetchHostKeys gives at least one key');
-      return { ...host, address, hostKey };
-    }),
-  );
-}
-
-async function addressOf(host: string): Promise<string> {
-  try {
-    return (await lookup(host)).address;
-  } catch (error) {
-    throw new ForgeError(
-      'HostUnreachable',
-      {
-        what: `The name ${host} has no address.`,
-        left: 'Nothing was written.',
-        next: 'Check the name, or add ,address=IP.',
-      },
-      { cause: error },
-    );
-  }
-}
-
 /** The text of the spec, checked as `validate` would, before anybody is asked anything. */
-function checkedText(io: CliIo, given: InitOptions, hosts: readonly PinnedHost[]): string {
+function checkedText(io: CliIo, given: InitOptions, hosts: readonly ShownHost[]): string {
   const secretOf = (duty: Duty) => `file:${join('secrets', given.name, duty)}`;
   const text = writeSpec(
     draftSpec({
@@ -157,22 +126,6 @@ function checkedText(io: CliIo, given: InitOptions, hosts: readonly PinnedHost[]
 /** The spec counts relative paths from its own folder; a person types them as seen from here. */
 function identityFrom({ cwd }: CliIo, file: string): string {
   return file.startsWith('~/') || isAbsolute(file) ? file : resolve(cwd, file);
-}
-
-async function confirmKeys(io: CliIo, hosts: readonly PinnedHost[], yes: boolean): Promise<void> {
-  const { fingerprint } = await import('../../activities/ssh/host-key.js');
-  io.err(
-    'These are the keys that the hosts show. Compare them with what the hosts say of themselves (`ssh-keygen -lf`).',
-  );
-  for (const { name, host, port, hostKey } of hosts) {
-    io.err(`  ${name}  ${host}:${port}  ${hostKey.split(' ')[0]}  ${fingerprint(hostKey)}`);
-  }
-  if (yes || (io.interactive && (await io.ask('Pin them?')))) return;
-  throw new ForgeError('Refused', {
-    what: 'The keys of the hosts were not confirmed.',
-    left: 'Nothing was written.',
-    next: 'Compare the fingerprints and answer yes, or give --yes.',
-  });
 }
 
 async function makeSecrets(io: CliIo, specPath: string, cluster: string): Promise<void> {

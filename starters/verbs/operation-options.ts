@@ -39,6 +39,14 @@ export function reshapeOptions(command: Command): Command {
   );
 }
 
+/** Of the verbs that change what the spec has to say. */
+export function specOptions(command: Command): Command {
+  return command.option(
+    '--write-spec',
+    "write the change into the spec's file: when the operation has begun, and what has left when it is done",
+  );
+}
+
 function waitingTime(text: string): number {
   const ms = parseDuration(text);
   if (ms !== null && ms <= LONGEST_WAIT_MS) return ms;

@@ -5,9 +5,9 @@ import type { BalanceSpec, ClusterSpec } from '../../domain/spec.js';
 import { percent } from '../arguments.js';
 import type { ExitCode } from '../exit.js';
 import { action, type Verb } from '../io.js';
-import { badRequest } from '../named-nodes.js';
+import { badRequest } from '../bad-request.js';
 import type { OperationOptions } from '../run-operation.js';
-import { reshapeOptions } from './operation-options.js';
+import { reshapeOptions, specOptions } from './operation-options.js';
 
 interface RebalanceOptions extends OperationOptions {
   readonly file: string;
@@ -20,10 +20,12 @@ interface RebalanceOptions extends OperationOptions {
 const EVEN: BalanceSpec = { by: 'slots', thresholdPercent: 2, weights: {} };
 
 export const rebalanceVerb: Verb = (program, io) => {
-  reshapeOptions(
-    program
-      .command('rebalance')
-      .description('give each master its share of the slots, moving as few as can be, and prove it'),
+  specOptions(
+    reshapeOptions(
+      program
+        .command('rebalance')
+        .description('give each master its share of the slots, moving as few as can be, and prove it'),
+    ),
   )
     .option(
       '--weights <node=w,…>',
@@ -34,19 +36,20 @@ export const rebalanceVerb: Verb = (program, io) => {
     .option('--threshold <percent>', 'leave a master that is no more than this off its share', percent)
     .action(
       action(io, async (options: RebalanceOptions): Promise<ExitCode> => {
-        const [loaded, { draftApply }, { runOperationFromCli }] = await Promise.all([
+        const [loaded, { draftApply }, { runOperationFromCli }, { specFile }] = await Promise.all([
           loadSpec({ path: options.file, env: io.env }),
           import('../draft.js'),
           import('../run-operation.js'),
+          import('../spec-file.js'),
         ]);
         const balance = wantedBalance(loaded.spec, options);
-        const spec = { ...loaded.spec, balance: saysShares(options) ? balance : loaded.spec.balance };
+        const edits = saysShares(options) ? [{ kind: 'balance', balance } as const] : [];
+        const file = specFile(loaded, edits, io.env);
+        const { spec } = file.working;
         const goal = { kind: 'balance', balance } as const;
         return runOperationFromCli({
-          io,
+          ...{ io, spec, options, file },
           kind: 'rebalance',
-          spec,
-          options,
           draft: async () => {
             const { plan } = await draftApply({ env: io.env, spec, ports: 'leave', operation: 'rebalance', goal });
             return { plan, goal };

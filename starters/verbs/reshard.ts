@@ -7,7 +7,7 @@ import type { ClusterSpec } from '../../domain/spec.js';
 import { wholeNumber } from '../arguments.js';
 import type { ExitCode } from '../exit.js';
 import { action, type Verb } from '../io.js';
-import { badRequest } from '../named-nodes.js';
+import { badRequest } from '../bad-request.js';
 import type { OperationOptions } from '../run-operation.js';
 import { reshapeOptions } from './operation-options.js';
 

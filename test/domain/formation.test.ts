@@ -49,13 +49,14 @@ describe('planFormation', () => {
     expect(plan(sound)).toEqual({ actions: [], refusals: [], settled: true, waitingFor: [] });
   });
 
-  const meets = [2, 3, 4, 5, 6].map((n) => ({
+  const meet = (from: number, n: number) => ({
     kind: 'meet',
-    node: nameOf(1),
+    node: nameOf(from),
     target: nameOf(n),
     address: `10.0.0.${n}`,
     port: 6379,
-  }));
+  });
+  const meets = [2, 3, 4, 5, 6].map((n) => meet(1, n));
 
   it('gives fresh masters without replicas epochs and slots, and lets one hub meet all others', () => {
     const { actions, settled } = plan(fresh, { ...WANTED, replicas: [] });
@@ -84,6 +85,8 @@ describe('planFormation', () => {
         ...STAND_INS.map((n, i) => ({ kind: 'setConfigEpoch', node: nameOf(n), epoch: i + 1 })),
         ...STAND_INS.map((n, i) => ({ kind: 'holdWrites', node: nameOf(n), for: nameOf(i + 1) })),
         ...meets,
+        // The hub meets its own stand-in and the other masters anyway.
+        ...[meet(2, 4), meet(2, 3), meet(3, 5)],
       ]);
       expect(plan(held).actions.filter(({ kind }) => kind === 'addSlots')).toEqual(
         STAND_INS.map((n, i) => ({ kind: 'addSlots', node: nameOf(n), ranges: SHARES.slice(i, i + 1) })),
@@ -101,6 +104,14 @@ describe('planFormation', () => {
     ])('but no planned master %s', (_, observation) => {
       const { actions, settled } = plan(observation);
       expect([actions, settled]).toEqual([[{ kind: 'takeOver', node: nameOf(2), from: nameOf(4) }], false]);
+    });
+
+    it.each<[string, Observation]>([
+      ['has not heard of it', withEntry(standing, { viewer: 3, member: 2 }, null)],
+      ['has no link to it', withEntry(standing, { viewer: 3, member: 2 }, { link: 'disconnected' })],
+    ])('and none while one of them %s: it would miss its slots', (_, observation) => {
+      const { actions, settled } = plan(observation);
+      expect([actions.filter(({ kind }) => kind === 'takeOver'), settled]).toEqual([[], false]);
     });
 
     it('and no planned master from one that may have taken writes', () => {

@@ -97,6 +97,7 @@ async function move(nodes: RedisNodes, masters: readonly string[], { mover, move
       transfers,
       nodes: open,
       otherMasters: masters.filter((name) => !atWork.has(name)),
+      members: [...nodes.servers.keys()],
       rules: { ...spec.moves, ...how.rules },
       nodeTimeoutMs: spec.redis.nodeTimeoutMs,
       until: performance.now() + (how.forMs ?? 60_000),

@@ -51,7 +51,7 @@ export interface ReshapeStage extends Stage {
   specWith(change: SpecChange): Promise<string>;
   /** Runs a verb that changes the cluster, without asking, to its end. */
   operate(verb: readonly string[], file?: string): Promise<Ended>;
-  /** Writes so many keys of some hundred bytes, spread over all slots. */
+  /** Writes so many keys of a hundred bytes, spread over all slots. */
   fill(keys: number): Promise<void>;
   ledger(change?: Partial<LedgerRequest>): Promise<Ledger>;
   /** What redis-cli, the nodes and our own check have to say against the cluster of a spec; its leaving nodes are to be gone. */

@@ -125,7 +125,9 @@ export class SlotModel {
     if (node.owners.get(slot) === node.id && id !== node.id && !isEmpty) return false;
     if (isEmpty) node.migrating.delete(slot);
     node.owners.set(slot, id);
-    if (id === node.id && node.importing.delete(slot)) this.#bump(node);
+    if (id !== node.id || !node.importing.delete(slot)) return true;
+    this.#bump(node);
+    for (const other of this.nodes) this.gossip(node, other);
     return true;
   }
 

@@ -169,6 +169,10 @@ describe('a move of slots', () => {
     const first = gate();
     const budgets: [string, number][] = [];
     const script: Script = {
+      repairSlots: async ({ token, repairs }) => {
+        budgets.push([token.step, repairs.length]);
+        return Promise.resolve({ effects: ['closed'] });
+      },
       moveSlots: async ({ token, budgetMs }) => {
         budgets.push([token.step, budgetMs]);
         if (budgets.length > 1) return batch(5);
@@ -182,7 +186,8 @@ describe('a move of slots', () => {
     });
     expect(budgets).toEqual([
       ['moveSlots/1', 2000],
-      ['moveSlots/1/close', 0],
+      ['moveSlots/1/close', 1],
+      ['moveSlots/1/count', 0],
     ]);
     expect(report).toMatchObject({ outcome: 'cancelled', steps: [{ moved: { slotsDone: 5 } }, {}] });
   });

@@ -62,7 +62,7 @@ async function lookAsOperator(
 
 /** The spec without the nodes whose host will not come back. */
 function withoutLost(spec: ClusterSpec): ClusterSpec {
-  const lost = [...leavingNodes(spec)].filter(([, how]) => how === 'lost').map(([name]) => name);
+  const lost = leavingNodes(spec).flatMap(({ name, leaving }) => (leaving === 'lost' ? [name] : []));
   return withoutNodes(spec, new Set(lost));
 }
 

@@ -16,7 +16,7 @@ import { inRounds, refused } from './rounds.js';
  */
 export async function attachReplica(step: AttachReplicaStep, deps: MembersDeps): Promise<StepResult> {
   const { spec, token, node, of } = step;
-  const leaving = new Set(leavingNodes(spec).keys());
+  const leaving = new Set(leavingNodes(spec).map(({ name }) => name));
   const decide = (nodes: readonly LookedNode[]) => planAttach({ wanted: { node, of }, nodes, leaving });
   const guard = (nodes: readonly LookedNode[]) => {
     const { refusals } = decide(nodes);

@@ -45,7 +45,7 @@ export async function forgetNodes(step: ForgetNodesStep, deps: MembersDeps): Pro
 }
 
 function leavingOf({ spec, nodes }: ForgetNodesStep) {
-  const leaving = leavingNodes(spec);
+  const leaving = new Set(leavingNodes(spec).map(({ name }) => name));
   const declared = declaredNodes(spec);
   return nodes.map((node) => ({
     ...node,

@@ -15,7 +15,7 @@ import { AT_FIRST, inRounds, refused, type Times } from './rounds.js';
  */
 export async function joinNodes(step: JoinNodesStep, deps: MembersDeps): Promise<Joined> {
   const { spec, token, masters, replicas } = step;
-  const leaving = new Set(leavingNodes(spec).keys());
+  const leaving = new Set(leavingNodes(spec).map(({ name }) => name));
   const decide = (nodes: readonly LookedNode[], { elapsed }: Times) =>
     planJoin({ wanted: step, nodes, leaving, gossip: elapsed > gossipMs(step) ? 'late' : 'awaited' });
   const guard = (nodes: readonly LookedNode[]) => {

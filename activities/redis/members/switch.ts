@@ -21,7 +21,7 @@ const ATTEMPT_MS = 6000;
  */
 export async function switchMaster(step: SwitchMasterStep, deps: MembersDeps): Promise<StepResult> {
   const { spec, token, node } = step;
-  const leaving = new Set(leavingNodes(spec).keys());
+  const leaving = new Set(leavingNodes(spec).map(({ name }) => name));
   let migrating: ReadonlySet<string> = new Set();
   const decide = (nodes: readonly LookedNode[], { sinceCommand }: Times) => {
     const running = sinceCommand !== null && sinceCommand < ATTEMPT_MS;

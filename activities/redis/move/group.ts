@@ -1,35 +1,35 @@
-import type { SlotKeys } from '../../../domain/move-groups.js';
-import { type Command, type Reply, valueOf } from '../connection.js';
+import type { Command, Reply } from '../connection.js';
 import type { Row } from '../open-nodes.js';
 import { KeyQueue, type Load, type LoadPart } from './key-queue.js';
+import { ASKED_KEYS, type KeySizes, keysIn, type Listed } from './listing.js';
 import type { MovingMaster, MoveWork, Transfer } from './mover.js';
+import { countKeys } from './pair.js';
 import { type MoveTrouble, refused, silent } from './trouble.js';
-
-/** Keys of a slot that are asked for at once. */
-const ASKED_KEYS = 4000;
 
 /** Connections that share the SETSLOTs of a group where the server holds each back until its replicas have it. */
 const WAYS = 8;
 
 /** Slots that are open together. */
 export interface Group {
-  readonly slots: readonly SlotKeys[];
+  readonly slots: readonly number[];
   readonly queue: KeyQueue;
+  /** What their keys take, as far as it was known when they were opened. */
+  readonly bytes: number;
 }
 
 export interface GroupWork {
   readonly transfer: Transfer;
-  readonly work: Pick<MoveWork, 'nodes' | 'otherMasters'>;
+  readonly work: Pick<MoveWork, 'nodes' | 'otherMasters' | 'rules'>;
 }
 
 export interface OpenRequest extends GroupWork {
-  readonly slots: readonly SlotKeys[];
+  readonly slots: readonly Listed[];
   /** Of these the target is told the owner before. */
   readonly misled: ReadonlySet<number>;
 }
 
 /**
- * Opens slots: on the target first, so that it takes whom the source sends to it, then on the source, which names the keys in the same round trip.
+ * Opens slots: on the target first, so that it takes whom the source sends to it, then on the source.
  * @throws MoveTrouble
  */
 export async function openGroup({ transfer, work, slots, misled }: OpenRequest): Promise<Group> {
@@ -40,17 +40,32 @@ export async function openGroup({ transfer, work, slots, misled }: OpenRequest):
     return misled.has(slot) ? [['CLUSTER', 'SETSLOT', slot, 'NODE', from.id], flag] : [flag];
   });
   throwFirst(await tell({ work, master: to, slots: numbers, rows: importing }));
-  const queue = new KeyQueue();
-  const migrating = numbers.map(
-    (slot): Row => [
-      ['CLUSTER', 'SETSLOT', slot, 'MIGRATING', to.id],
-      ['CLUSTER', 'GETKEYSINSLOT', slot, ASKED_KEYS],
-    ],
-  );
-  const told = await tell({ work, master: from, slots: numbers, rows: migrating });
-  throwFirst(told);
-  for (const { slot, replies } of told) queue.named(slot, keysOf(replies[1]));
-  return { slots, queue };
+  const migrating = numbers.map((slot): Row => [['CLUSTER', 'SETSLOT', slot, 'MIGRATING', to.id]]);
+  throwFirst(await tell({ work, master: from, slots: numbers, rows: migrating }));
+  const queue = new KeyQueue(work.rules.bigKeyBytes);
+  for (const { slot, named } of slots) queue.unknown(slot, named);
+  const bytes = slots.flatMap(({ named }) => named).reduce((sum, key) => sum + key.bytes, 0);
+  return { slots: numbers, queue, bytes };
+}
+
+/**
+ * Takes the flags of slots away again of which no key was sent: on the source first, so that it sends nobody any more. A slot for which the target got a key
+ * by a client in the meantime is opened again: it has to go on.
+ * @throws MoveTrouble
+ */
+export async function closeUntouched({ transfer, work, slots }: GroupWork & { readonly slots: readonly number[] }) {
+  if (slots.length === 0) return;
+  const { from, to } = transfer;
+  const before = await countKeys(to.name, slots, work.nodes);
+  const empty = before.filter(({ keys }) => keys === 0).map(({ slot }) => slot);
+  const stable = (slot: number): Row => [['CLUSTER', 'SETSLOT', slot, 'STABLE']];
+  throwFirst(await tell({ work, master: from, slots: empty, rows: empty.map(stable) }));
+  throwFirst(await tell({ work, master: to, slots: empty, rows: empty.map(stable) }));
+  const after = await countKeys(to.name, empty, work.nodes);
+  const late = after.filter(({ keys }) => keys > 0).map(({ slot }) => slot);
+  const again = (flag: string, id: string) => late.map((slot): Row => [['CLUSTER', 'SETSLOT', slot, flag, id]]);
+  throwFirst(await tell({ work, master: to, slots: late, rows: again('IMPORTING', from.id) }));
+  throwFirst(await tell({ work, master: from, slots: late, rows: again('MIGRATING', to.id) }));
 }
 
 /**
@@ -102,8 +117,11 @@ export function throwFirst(told: readonly Told[]): void {
 export interface LoadRequest extends GroupWork {
   readonly queue: KeyQueue;
   readonly load: Load;
+  readonly sizes: KeySizes;
   /** As long as the source may wait for the target in each MIGRATE, in milliseconds. */
   readonly migrateMs: number;
+  /** Sends commands to the source. */
+  readonly send: (commands: readonly Command[]) => Promise<Reply[]>;
 }
 
 /**
@@ -111,7 +129,7 @@ export interface LoadRequest extends GroupWork {
  * same name can only be the copy of an earlier MIGRATE whose answer was lost.
  * @throws MoveTrouble the first refusal, when everything that was answered is noted
  */
-export async function sendLoad({ transfer, work, queue, load, migrateMs }: LoadRequest): Promise<void> {
+export async function sendLoad({ transfer, work, queue, load, sizes, migrateMs, send }: LoadRequest): Promise<void> {
   const { from, to } = transfer;
   const { user = 'default', password } = work.nodes.credentials;
   const migrate = ({ keys }: LoadPart): Command => [
@@ -120,25 +138,34 @@ export async function sendLoad({ transfer, work, queue, load, migrateMs }: LoadR
     ...['KEYS', ...keys],
   ];
   const ask = (slot: number): Command => ['CLUSTER', 'GETKEYSINSLOT', slot, ASKED_KEYS];
-  const replies = await work.nodes
-    .sendBytes(from.name, [...load.parts.map(migrate), ...load.asks.map(ask)])
-    .catch((error: unknown) => {
-      for (const slot of load.asks) queue.unanswered(slot);
-      throw silent(error, from.name);
-    });
-  for (const [i, slot] of load.asks.entries()) {
-    const reply = replies[load.parts.length + i];
-    if (reply?.ok === true) queue.named(slot, keysOf(reply));
-    else queue.unanswered(slot);
-  }
+  const replies = await send([...load.parts.map(migrate), ...load.asks.map(ask)]).catch((error: unknown) => {
+    for (const slot of load.asks) queue.unanswered(slot);
+    throw silent(error, from.name);
+  });
+  await noteLeft({ queue, load, sizes, replies: replies.slice(load.parts.length) });
   const about = [...load.parts.map(({ slot }) => slot), ...load.asks];
   for (const [i, slot] of about.entries()) {
-    const trouble = refused(replies[i], { node: `${from.name} → ${to.name}`, slot });
+    const trouble = refused(replies[i], {
+      node: i < load.parts.length ? `${from.name} → ${to.name}` : from.name,
+      slot,
+    });
     if (trouble !== undefined) throw trouble;
   }
 }
 
-function keysOf(reply: Reply | undefined): Buffer[] {
-  const keys = valueOf(reply);
-  return Array.isArray(keys) ? keys.filter((key) => Buffer.isBuffer(key)) : [];
+/** An answer whose keys could not be sized is asked for once more. */
+async function noteLeft(
+  request: Pick<LoadRequest, 'queue' | 'load' | 'sizes'> & { readonly replies: readonly Reply[] },
+) {
+  const { queue, load, sizes, replies } = request;
+  const named = load.asks.map(async (slot, i) => {
+    if (replies[i]?.ok !== true) return queue.unanswered(slot);
+    try {
+      queue.named(slot, await sizes.of(keysIn(replies[i])));
+    } catch (error) {
+      queue.unanswered(slot);
+      throw error;
+    }
+  });
+  for (const outcome of await Promise.allSettled(named)) if (outcome.status === 'rejected') throw outcome.reason;
 }

@@ -2,10 +2,26 @@ import { lanesToStart } from '../../../domain/move-schedule.js';
 import { slotsIn } from '../../../domain/slots.js';
 import { Lane } from './lane.js';
 import type { MoveTally, MoveWork, SlotMover, Transfer } from './mover.js';
-import { KeyRate } from './pace.js';
+import { LongerTimeout } from './node-timeout.js';
+import { MovePace } from './pace.js';
+import { Room } from './room.js';
+import { StallProbe } from './stall.js';
 
 /** Moves slots key by key, with MIGRATE: for every server that cannot do it in one go. */
-export const keyMover: SlotMover = { move: (work) => new KeyMove(work).run() };
+export const keyMover: SlotMover = {
+  async move(work) {
+    const names = new Set(work.transfers.flatMap(({ from, to }) => [from.name, to.name]));
+    const aside = { send: work.nodes.sendAside.bind(work.nodes, 'probe') };
+    const probe = new StallProbe(aside, [...names]);
+    try {
+      return await new KeyMove(work, probe).run();
+    } finally {
+      await probe.stop();
+    }
+  },
+};
+
+const TELL_EVERY_MS = 100;
 
 interface PlannedLane {
   readonly from: string;
@@ -16,20 +32,27 @@ interface PlannedLane {
 
 /** One run of lanes beside each other, as many as the nodes bear. */
 class KeyMove {
-  readonly #tally = { slots: 0, keys: 0, bytes: 0, p99Ms: null as number | null };
-  readonly #rate: KeyRate;
-  #failed = false;
+  readonly #done = { slots: 0, keys: 0, bytes: 0 };
+  readonly #pace: MovePace;
+  readonly #timeout: LongerTimeout;
+  readonly #rooms = new Map<string, Room>();
+  #failure: Error | undefined;
+  #toldAt = 0;
 
-  constructor(private readonly work: MoveWork) {
-    this.#rate = new KeyRate(work.rules.maxKeysPerSecond);
+  constructor(
+    private readonly work: MoveWork,
+    private readonly probe: StallProbe,
+  ) {
+    this.#pace = new MovePace(work.rules, probe);
+    this.#timeout = new LongerTimeout({ ...work, wantedMs: work.nodeTimeoutMs });
   }
 
+  /** Where it is to stop, too, each lane is begun: what an earlier attempt left open is finished. */
   async run(): Promise<MoveTally> {
     const waiting = new Set(this.work.transfers.map(planned));
     const running = new Map<PlannedLane, Promise<void>>();
-    let failure: Error | undefined;
     const start = () => {
-      if (this.#stopping()) return;
+      if (this.#failure !== undefined) return;
       for (const lane of lanesToStart([...waiting], [...running.keys()])) {
         waiting.delete(lane);
         running.set(
@@ -40,32 +63,50 @@ class KeyMove {
     };
     for (start(); running.size > 0; start()) {
       await Promise.race(running.values()).catch((error: unknown) => {
-        failure ??= error instanceof Error ? error : new Error(String(error));
-        this.#failed = true;
+        this.#failure ??= error instanceof Error ? error : new Error(String(error));
       });
     }
-    if (failure !== undefined) throw failure;
+    this.work.progress(this.#tally);
+    if (this.#failure !== undefined) throw this.#failure;
     return this.#tally;
   }
 
+  get #tally(): MoveTally {
+    return { ...this.#done, p99Ms: this.probe.p99Ms };
+  }
+
   #run({ transfer }: PlannedLane): Promise<void> {
-    return new Lane({
+    return Lane.run({
       transfer,
       work: this.work,
-      rate: this.#rate,
+      pace: this.#pace,
+      room: this.#roomOf(transfer.to.name),
+      timeout: this.#timeout,
       stopping: () => this.#stopping(),
-      moved: ({ slots, keys }) => {
-        this.#tally.slots += slots;
-        this.#tally.keys += keys;
-        this.work.progress(this.#tally);
+      moved: ({ slots, keys, bytes }) => {
+        this.#done.slots += slots;
+        this.#done.keys += keys;
+        this.#done.bytes += bytes;
+        this.#tell();
       },
-      patienceMs: this.work.nodeTimeoutMs,
-    }).run();
+    });
+  }
+
+  #tell(): void {
+    if (performance.now() < this.#toldAt + TELL_EVERY_MS) return;
+    this.#toldAt = performance.now();
+    this.work.progress(this.#tally);
+  }
+
+  #roomOf(target: string): Room {
+    const room = this.#rooms.get(target) ?? new Room(target, this.work.nodes);
+    this.#rooms.set(target, room);
+    return room;
   }
 
   /** Where one lane fails the others come to their next safe point, too: whoever looks again looks at all. */
   #stopping(): boolean {
-    return this.#failed || this.work.signal.aborted || performance.now() >= this.work.until;
+    return this.#failure !== undefined || this.work.signal.aborted || performance.now() >= this.work.until;
   }
 }
 

@@ -1,11 +1,21 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { cutGroup, type SlotKeys } from '../../../domain/move-groups.js';
-import { type Group, handOver, openGroup, sendLoad } from './group.js';
+import { bigKeyPlan } from '../../../domain/move-big-keys.js';
+import { cutGroup } from '../../../domain/move-groups.js';
+import { afterLoad, boundsOf, keysPerSecond, UNKNOWN_SPEED } from '../../../domain/move-loads.js';
+import { restAfter } from '../../../domain/move-throttle.js';
+import type { Command } from '../connection.js';
+import { Ahead } from './ahead.js';
+import { closeUntouched, type Group, handOver, openGroup, sendLoad } from './group.js';
 import type { Load } from './key-queue.js';
+import { KeySizes, keysOfNode, type Listed, listKeys } from './listing.js';
 import type { MoveWork, Transfer } from './mover.js';
-import { type KeyRate, LoadSize } from './pace.js';
-import { countKeys, lookAtPair, type Pair } from './pair.js';
+import type { LongerTimeout } from './node-timeout.js';
+import type { MovePace } from './pace.js';
+import { lookAtPair } from './pair.js';
+import { Patience } from './patience.js';
+import type { Room } from './room.js';
 import { MoveTrouble } from './trouble.js';
+import { Waiting } from './waiting.js';
 
 /** Loads on their way to one source: one that it works on, and one that waits in its buffer, so that it is never without. */
 const LOADS_AT_ONCE = 2;
@@ -13,155 +23,176 @@ const LOADS_AT_ONCE = 2;
 /** MIGRATEs of one load. A target that hangs holds its source for as long as all of them time out. */
 const PARTS = 8;
 
-/** Slots that are counted ahead of the groups that are cut from them. */
-const COUNTED_AHEAD = 256;
-
-/** Between tries of what may pass. */
-const AGAIN_MS = 50;
-const AGAIN_AT_MOST_MS = 1000;
-
 export interface LaneRequest {
   readonly transfer: Transfer;
   readonly work: MoveWork;
-  readonly rate: KeyRate;
+  readonly pace: MovePace;
+  /** Of the target. */
+  readonly room: Room;
+  readonly timeout: LongerTimeout;
   /** Whether nothing new is to be begun. */
   readonly stopping: () => boolean;
-  readonly moved: (done: { readonly slots: number; readonly keys: number }) => void;
-  /** As long as it waits for what may pass, in milliseconds, from the last key that went. */
-  readonly patienceMs: number;
+  readonly moved: (done: { readonly slots: number; readonly keys: number; readonly bytes: number }) => void;
+}
+
+/** What has been opened and is not handed over. */
+interface Opened extends Group {
+  readonly reserved: number;
 }
 
 /**
- * Moves the slots of one transfer, group by group. While the keys of a group go, the next one is opened and the one before is handed over, so that the source
- * is never without work; whatever was opened is finished: a slot that its source gives away may have got keys at its target, and closing it would hide them.
+ * Moves the slots of one transfer, group by group. While the keys of a group go, the next one is opened, the one after it is looked at, and the one before is
+ * handed over, so that the source is never without work. Whatever was opened is finished: a slot that its source gives away may have got keys at its
+ * target, and closing it would hide them.
  */
 export class Lane {
-  readonly #size = new LoadSize();
-  #pair: Pair = { handedOver: [], waiting: [], misled: new Set() };
-  #counted: SlotKeys[] = [];
-  #next = 0;
+  #speed = UNKNOWN_SPEED;
+  #repliedAt = 0;
+  readonly #opened = new Set<Opened>();
 
-  constructor(private readonly request: LaneRequest) {}
+  private constructor(
+    private readonly request: LaneRequest,
+    private readonly sizes: KeySizes,
+    private readonly waiting: Waiting,
+  ) {}
 
   /** @throws MoveTrouble; ForgeError Fenced */
-  async run(): Promise<void> {
-    const { transfer, work } = this.request;
-    this.#pair = await lookAtPair(transfer, work.nodes);
-    await this.#handOver(this.#pair.handedOver);
-    const ahead = new Ahead(() => this.#open());
+  static async run(request: LaneRequest): Promise<void> {
+    const { transfer, work } = request;
+    const { from } = transfer;
+    const pair = await lookAtPair(transfer, work.nodes);
+    await handOver({ transfer, work, slots: pair.handedOver });
+    request.moved({ slots: pair.handedOver.length, keys: 0, bytes: 0 });
+    const sizes = new KeySizes(from.name, work.nodes, await keysOfNode(from.name, work.nodes), work.rules.bigKeyBytes);
+    const waiting = new Waiting({ pair, node: from.name, nodes: work.nodes });
+    await new Lane(request, sizes, waiting).#run(pair.misled);
+    waiting.throwRefused(from.name, work.rules);
+  }
+
+  async #run(misled: ReadonlySet<number>): Promise<void> {
+    const listed = new Ahead(() => this.#list());
+    const opened = new Ahead(async () => this.#open(await listed.next(), misled));
     let handing = Promise.resolve();
     try {
       for (;;) {
-        const group = await ahead.next();
+        const group = await opened.next();
         if (group === null) break;
         await this.#moveKeys(group);
         await handing;
-        handing = this.#handOver(group.slots.map(({ slot }) => slot));
+        handing = this.#handOver(group);
         handing.catch(() => undefined);
       }
       await handing;
-    } finally {
-      await Promise.allSettled([ahead.settled(), handing]);
+    } catch (error) {
+      await Promise.allSettled([opened.settled(), handing]);
+      await this.#closeWhatCan(error);
+      throw error;
     }
   }
 
-  /** The next group, opened; `null` where there is none, or nothing new is to be begun. */
-  async #open(): Promise<Group | null> {
-    if (this.request.stopping()) return null;
-    const { transfer, work } = this.request;
-    await this.#count();
-    const slots = cutGroup(this.#counted, { keysPerSecond: this.#size.keysPerSecond });
+  /** The keys of the next slots; `null` where there are none, or nothing new is to be begun. */
+  async #list(): Promise<Listed[] | null> {
+    const { transfer, work, stopping } = this.request;
+    const next = await this.waiting.next(stopping());
+    const perSecond = keysPerSecond(this.#speed, this.sizes.bytesPerKey);
+    const slots = cutGroup(next, { keysPerSecond: Math.min(perSecond, work.rules.maxKeysPerSecond ?? perSecond) });
     if (slots.length === 0) return null;
-    this.#counted = this.#counted.slice(slots.length);
-    return openGroup({ transfer, work, slots, misled: this.#pair.misled });
+    const whole = work.rules.bigKeys === 'refuse' && this.sizes.areAsked;
+    const listed = await listKeys({ node: transfer.from.name, nodes: work.nodes, slots, sizes: this.sizes, whole });
+    return this.waiting.taken(listed, work.rules);
   }
 
-  async #count(): Promise<void> {
-    const { waiting } = this.#pair;
-    if (this.#counted.length >= COUNTED_AHEAD / 2 || this.#next >= waiting.length) return;
-    const { transfer, work } = this.request;
-    const some = waiting.slice(this.#next, this.#next + COUNTED_AHEAD);
-    this.#next += some.length;
-    this.#counted = [...this.#counted, ...(await countKeys(transfer.from.name, some, work.nodes))];
+  async #open(slots: Listed[] | null, misled: ReadonlySet<number>): Promise<Opened | null> {
+    const { transfer, work, room, stopping } = this.request;
+    if (slots === null || (stopping() && slots.some(({ slot }) => !this.waiting.isBegun(slot)))) return null;
+    const bytes = slots.reduce((sum, { keys, named }) => {
+      const known = named.reduce((all, key) => all + key.bytes, 0);
+      return sum + known + Math.max(0, keys - named.length) * this.sizes.bytesPerKey;
+    }, 0);
+    await room.reserve(bytes);
+    const opened = { ...(await openGroup({ transfer, work, slots, misled })), reserved: bytes };
+    this.#opened.add(opened);
+    return opened;
   }
 
   async #moveKeys(group: Group): Promise<void> {
+    const { pace, work } = this.request;
+    const patience = new Patience(work.nodeTimeoutMs);
     const sent: Promise<void>[] = [];
-    const patience = new Patience(this.request.patienceMs);
-    let repliedAt = 0;
-    const send = async (load: Load) => {
-      const sentAt = performance.now();
-      await sendLoad({ ...this.request, queue: group.queue, load, migrateMs: this.#migrateMs });
-      const now = performance.now();
-      this.#size.took({ keys: load.keys, ms: now - Math.max(sentAt, repliedAt) });
-      repliedAt = now;
-      this.request.moved({ slots: 0, keys: load.keys });
-      patience.renew();
-    };
-    while (!group.queue.done || sent.length > 0) {
-      const load = sent.length < LOADS_AT_ONCE ? this.#nextLoad(group) : null;
-      if (load !== null) {
-        await this.request.rate.take(load.keys);
-        sent.push(send(load));
-        continue;
+    try {
+      while (!group.queue.done || sent.length > 0) {
+        const load = sent.length < this.#loadsAtOnce ? this.#nextLoad(group) : null;
+        if (load === null) await patience.bearAll(sent.splice(0, 1));
+        else if (load.big) {
+          await patience.bearAll(sent.splice(0));
+          await patience.bearAll([this.#sendBig(group, load)]);
+        } else {
+          await pace.take(load.keys);
+          const sending = this.#send(group, load).then(() => patience.renew());
+          // It is waited for in its turn, and may fail before.
+          sending.catch(() => undefined);
+          sent.push(sending);
+        }
       }
-      const outcomes = await Promise.allSettled(sent.splice(0, 1));
-      for (const outcome of outcomes) if (outcome.status === 'rejected') await patience.bear(outcome.reason);
+    } finally {
+      await Promise.allSettled(sent);
     }
   }
 
-  #nextLoad({ queue }: Group): Load | null {
-    return queue.next({ keys: Math.min(this.#size.keys, this.request.rate.mostKeys), parts: PARTS });
+  /** A source that is to rest between loads has none that waits. */
+  get #loadsAtOnce(): number {
+    return this.request.pace.load.duty < 1 ? 1 : LOADS_AT_ONCE;
   }
 
-  async #handOver(slots: readonly number[]): Promise<void> {
-    await handOver({ ...this.request, slots });
-    this.request.moved({ slots: slots.length, keys: 0 });
+  #nextLoad({ queue }: Group): Load | null {
+    const { pace } = this.request;
+    const bounds = boundsOf(this.#speed, { ...pace.load, bytesPerKey: this.sizes.bytesPerKey });
+    return queue.next({ ...bounds, keys: Math.min(bounds.keys, pace.mostKeys), parts: PARTS });
   }
 
   /** All MIGRATEs of a load together hold the source for less than what the others need to take it for dead. */
-  get #migrateMs(): number {
-    return Math.max(1, Math.floor(this.request.work.nodeTimeoutMs / 2 / PARTS));
-  }
-}
-
-/** Makes the next one while the last one is used. */
-class Ahead<T> {
-  #making: Promise<T> | undefined;
-
-  constructor(private readonly make: () => Promise<T>) {}
-
-  async next(): Promise<T> {
-    const made = await (this.#making ?? this.make());
-    this.#making = this.make();
-    this.#making.catch(() => undefined);
-    return made;
+  async #send({ queue }: Group, load: Load): Promise<void> {
+    const { work, transfer, pace, moved } = this.request;
+    const sentAt = performance.now();
+    const migrateMs = Math.max(1, Math.floor(work.nodeTimeoutMs / 2 / PARTS));
+    const send = (commands: readonly Command[]) => work.nodes.sendBytes(transfer.from.name, commands);
+    await sendLoad({ transfer, work, queue, load, sizes: this.sizes, migrateMs, send });
+    const now = performance.now();
+    const tookMs = now - Math.max(sentAt, this.#repliedAt);
+    this.#repliedAt = now;
+    this.#speed = afterLoad(this.#speed, { ...load, tookMs });
+    moved({ slots: 0, keys: load.keys, bytes: load.bytes });
+    const restMs = restAfter(pace.load, tookMs);
+    if (restMs > 0) await sleep(restMs);
   }
 
-  async settled(): Promise<void> {
-    await this.#making;
-  }
-}
-
-/** Bears with what may pass, for so long. */
-class Patience {
-  #until: number;
-  #waitMs = AGAIN_MS;
-
-  constructor(private readonly forMs: number) {
-    this.#until = performance.now() + forMs;
+  async #sendBig({ queue }: Group, load: Load): Promise<void> {
+    const { work, transfer, timeout, moved, pace } = this.request;
+    const { migrateMs, nodeTimeoutMs } = bigKeyPlan({ bytes: load.bytes, nodeTimeoutMs: work.nodeTimeoutMs });
+    await pace.take(1);
+    await timeout.while(nodeTimeoutMs, () => {
+      const send = (commands: readonly Command[]) =>
+        work.nodes.sendPatiently(transfer.from.name, commands, migrateMs * 2 + work.nodeTimeoutMs);
+      return sendLoad({ transfer, work, queue, load, sizes: this.sizes, migrateMs, send });
+    });
+    moved({ slots: 0, keys: 1, bytes: load.bytes });
   }
 
-  renew(): void {
-    this.#until = performance.now() + this.forMs;
-    this.#waitMs = AGAIN_MS;
+  async #handOver(group: Opened): Promise<void> {
+    const { transfer, work, room, moved } = this.request;
+    await handOver({ transfer, work, slots: group.slots });
+    this.#opened.delete(group);
+    room.release(group.reserved);
+    moved({ slots: group.slots.length, keys: 0, bytes: 0 });
   }
 
-  /** Waits a little, where the trouble may pass. @throws what it was given where it does not, or did not */
-  async bear(trouble: unknown): Promise<void> {
-    const mayPass = trouble instanceof MoveTrouble && trouble.text.trouble === 'passes';
-    if (!mayPass || performance.now() > this.#until) throw trouble;
-    await sleep(this.#waitMs);
-    this.#waitMs = Math.min(AGAIN_AT_MOST_MS, this.#waitMs * 2);
+  /** Where the target has no room, slots that it has nothing of are closed; the source answers for them, and so does the target. */
+  async #closeWhatCan(error: unknown): Promise<void> {
+    if (!(error instanceof MoveTrouble) || error.text.trouble !== 'no-room') return;
+    const { transfer, work } = this.request;
+    const slots = [...this.#opened].flatMap(({ queue }) => queue.untouched);
+    await closeUntouched({ transfer, work, slots }).catch((trouble: unknown) => {
+      if (!(trouble instanceof MoveTrouble)) throw trouble;
+    });
   }
 }

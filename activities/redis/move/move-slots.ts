@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ForgeError } from '../../../domain/errors.js';
+import type { Trouble } from '../../../domain/move-trouble.js';
 import { ownLine, type Resolved, resolveMoves, type Viewer } from '../../../domain/move-transfers.js';
 import { declaredNodes } from '../../../domain/nodes.js';
 import { myselfIn, parseClusterNodes } from '../../../domain/parse-nodes.js';
@@ -9,9 +10,11 @@ import { formatRanges, slotsIn } from '../../../domain/slots.js';
 import { textOf } from '../connection.js';
 import { Fence, type FenceDeps } from '../fence.js';
 import { OpenNodes } from '../open-nodes.js';
+import { asOperator } from '../operator.js';
 import { Given } from './given.js';
 import { moveByBest } from './choose.js';
 import type { MoveTally, MovingMaster, Transfer } from './mover.js';
+import { setNodeTimeout } from './node-timeout.js';
 import { countKeys } from './pair.js';
 import { MoveTrouble, silent } from './trouble.js';
 
@@ -39,11 +42,12 @@ const PATIENCE_TIMEOUTS = 3;
  */
 export async function moveSlots(step: MoveSlotsStep, deps: MoveSlotsDeps): Promise<MovedSlots> {
   const { spec, token } = step;
-  const fence = await Fence.raise({ spec, token, rights: 'move' }, deps);
+  const fence = await Fence.raise({ spec, token, nodes: await answering(step, deps), rights: 'move' }, deps);
   const nodes = new OpenNodes({
     spec,
     access: { credentials: fence.credentials, raiseAgain: (name) => fence.raiseAgain(name) },
-    timeoutMs: Math.max(spec.timings.redisCommandMs, spec.redis.nodeTimeoutMs * 2),
+    // A source may be held for half a node timeout.
+    timeoutMs: spec.timings.redisCommandMs + spec.redis.nodeTimeoutMs,
   });
   try {
     return await new Moving(step, deps, nodes).run();
@@ -53,10 +57,25 @@ export async function moveSlots(step: MoveSlotsStep, deps: MoveSlotsDeps): Promi
   }
 }
 
+/** Nodes that do not answer now are passed over: the fence is raised there when they are spoken to. */
+async function answering({ spec }: MoveSlotsStep, { secrets }: MoveSlotsDeps): Promise<string[]> {
+  await secrets(spec.secrets.operator.current);
+  const asked = declaredNodes(spec).map(async ({ name }) => {
+    const pong = asOperator({ spec, node: name, secrets }, (connection) => connection.ask('PING'));
+    return pong.then(
+      () => name,
+      () => null,
+    );
+  });
+  return (await Promise.all(asked)).filter((name) => name !== null);
+}
+
 class Moving {
   readonly #startedAt = performance.now();
   readonly #until: number;
   readonly #given = new Given();
+  readonly #effects: string[] = [];
+  #quietSince = performance.now();
   #tally: MoveTally = { slots: 0, keys: 0, bytes: 0, p99Ms: null };
 
   constructor(
@@ -68,24 +87,47 @@ class Moving {
   }
 
   async run(): Promise<MovedSlots> {
-    const patienceMs = PATIENCE_TIMEOUTS * this.step.spec.redis.nodeTimeoutMs;
-    let quietSince = performance.now();
+    await this.#endLongTimeouts();
     for (;;) {
       const looked = await this.#look();
       this.#given.seen(looked.resolved);
-      if (looked.resolved.transfers.length === 0 || this.#stopping()) return this.#result(looked);
-      const before = this.#tally;
-      try {
-        await this.#move(looked);
-        quietSince = performance.now();
-      } catch (error) {
-        if (!(error instanceof MoveTrouble)) throw error;
-        if (this.#tally.keys > before.keys || this.#tally.slots > before.slots) quietSince = performance.now();
-        const { trouble } = error.text;
-        const mayPass = trouble === 'passes' || trouble === 'roles';
-        if (!mayPass || performance.now() > quietSince + patienceMs) throw this.#failure(error, await this.#look());
-        await sleep(AGAIN_MS);
-      }
+      const { transfers, stuck, begun } = looked.resolved;
+      if (transfers.length === 0 && (stuck.length === 0 || this.#stopping())) return this.#result(looked);
+      if (this.#stopping() && begun === 0) return this.#result(looked);
+      if (transfers.length === 0) await this.#bear(stuckTrouble(looked.resolved), looked);
+      else await this.#tryToMove(looked);
+    }
+  }
+
+  async #tryToMove(looked: Looked): Promise<void> {
+    const before = this.#tally;
+    try {
+      await this.#move(looked);
+      this.#quietSince = performance.now();
+    } catch (error) {
+      if (!(error instanceof MoveTrouble)) throw error;
+      if (this.#tally.keys > before.keys || this.#tally.slots > before.slots) this.#quietSince = performance.now();
+      await this.#bear(error, looked);
+    }
+  }
+
+  /** Waits a little where trouble may pass, and has not lasted for too long. @throws ForgeError */
+  async #bear(error: MoveTrouble, { resolved }: Looked): Promise<void> {
+    const { trouble } = error.text;
+    const patienceMs = PATIENCE_TIMEOUTS * this.step.spec.redis.nodeTimeoutMs;
+    const mayPass = trouble === 'passes' || trouble === 'roles';
+    if (!mayPass || performance.now() > this.#quietSince + patienceMs) throw this.#failure(error, resolved);
+    await sleep(AGAIN_MS);
+  }
+
+  /** A move that was killed while a big key went may have left nodes with a longer node timeout than the spec's. */
+  async #endLongTimeouts(): Promise<void> {
+    const { spec } = this.step;
+    const one = (name: string) => setNodeTimeout({ nodes: this.nodes, members: [name], ms: spec.redis.nodeTimeoutMs });
+    const ended = await Promise.allSettled(declaredNodes(spec).map(({ name }) => one(name)));
+    for (const outcome of ended) {
+      if (outcome.status === 'fulfilled') this.#effects.push(...outcome.value);
+      else if (!(outcome.reason instanceof MoveTrouble)) throw outcome.reason;
     }
   }
 
@@ -130,6 +172,7 @@ class Moving {
         transfers,
         nodes: this.nodes,
         otherMasters: masters.filter((name) => !atWork.has(name)),
+        members: viewers.map(({ name }) => name),
         rules: this.step.spec.moves,
         nodeTimeoutMs: this.step.spec.redis.nodeTimeoutMs,
         until: this.#until,
@@ -160,18 +203,16 @@ class Moving {
   }
 
   async #result({ resolved }: Looked): Promise<MovedSlots> {
-    const left = resolved.transfers.reduce((sum, { ranges }) => sum + slotsIn(ranges), 0);
-    const stuck = resolved.stuck.reduce((sum, { ranges }) => sum + slotsIn(ranges), 0);
-    if (left === 0 && stuck > 0) throw this.#stuck(resolved);
     const progress: MoveProgress = {
       slotsDone: resolved.done,
-      slotsLeft: left + stuck,
+      slotsLeft: slotsLeft(resolved),
       keys: this.#tally.keys,
       bytes: this.#tally.bytes,
       tookMs: Math.round(performance.now() - this.#startedAt),
       p99Ms: this.#tally.p99Ms,
     };
-    return { effects: await this.#given.effects((to, slots) => this.#keysIn(to, slots)), progress };
+    const given = await this.#given.effects((to, slots) => this.#keysIn(to, slots));
+    return { effects: [...this.#effects, ...given], progress };
   }
 
   /** How many keys a master has in these slots; `null` where it does not answer. */
@@ -180,24 +221,33 @@ class Moving {
     return counted?.reduce((sum, { keys }) => sum + keys, 0) ?? null;
   }
 
-  #stuck({ stuck }: Resolved): ForgeError {
-    const words = stuck.map(({ ranges, why }) => `${formatRanges(ranges)}: ${why}`);
-    return new ForgeError('NotReached', {
-      what: `Slots of ${this.step.spec.name} cannot be moved as they are: ${words.join('; ')}.`,
-      left: `Moved before: ${this.#tally.slots} slots, ${this.#tally.keys} keys.`,
-      next: 'See redisforge status for these slots; redisforge repair mends half states.',
-    });
-  }
-
-  #failure(trouble: MoveTrouble, { resolved }: Looked): ForgeError {
+  #failure(trouble: MoveTrouble, resolved: Resolved): ForgeError {
     const { trouble: kind } = trouble.text;
-    const left = resolved.transfers.reduce((sum, { ranges }) => sum + slotsIn(ranges), 0);
-    return new ForgeError(kind === 'passes' || kind === 'roles' ? 'NodeUnreachable' : 'CommandFailed', {
+    const mayPass = kind === 'passes' || kind === 'roles';
+    return new ForgeError(mayPass ? 'NodeUnreachable' : 'CommandFailed', {
       what: `Slots of ${this.step.spec.name} cannot be moved: ${trouble.message}.`,
-      left: `Moved before: ${this.#tally.slots} slots, ${this.#tally.keys} keys; ${left} slots are left.`,
-      next: 'The same operation again goes on from here; redisforge repair closes what it left open.',
+      left: `Moved before: ${this.#tally.slots} slots, ${this.#tally.keys} keys; ${slotsLeft(resolved)} slots were left at the last look.`,
+      next: NEXT[kind],
     });
   }
+}
+
+const NEXT: Readonly<Record<Trouble, string>> = {
+  passes: 'See whether the nodes named run and reach each other; the same operation again goes on from here.',
+  roles:
+    'See redisforge status for these slots; redisforge repair mends half states, and the same operation again goes on.',
+  'no-room':
+    'Give the target more memory (redis.maxmemory), or the slots to another one; the same operation again goes on from here.',
+  stays: 'Mend what is named; the same operation again goes on from here.',
+};
+
+function slotsLeft({ transfers, stuck }: Resolved): number {
+  return [...transfers, ...stuck].reduce((sum, { ranges }) => sum + slotsIn(ranges), 0);
+}
+
+function stuckTrouble({ stuck }: Resolved): MoveTrouble {
+  const words = stuck.map(({ ranges, why }) => `${formatRanges(ranges)}: ${why}`).join('; ');
+  return new MoveTrouble({ trouble: 'roles', node: 'slots', words });
 }
 
 interface Looked {

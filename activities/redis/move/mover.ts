@@ -29,6 +29,10 @@ export interface MovingNodes {
   send(node: string, commands: readonly Command[]): Promise<Reply[]>;
   /** As `send`, with a Buffer for every text of the replies. */
   sendBytes(node: string, commands: readonly Command[]): Promise<Reply[]>;
+  /** As `send`, over a connection of its own, by a name of the caller's: what waits for answers on the others is not waited for. */
+  sendAside(aside: string, node: string, commands: readonly Command[]): Promise<Reply[]>;
+  /** As `sendBytes`, for what takes longer than a node may otherwise take. */
+  sendPatiently(node: string, commands: readonly Command[], timeoutMs: number): Promise<Reply[]>;
   /** As `sendBytes`, over several connections at once; rows keep the order of their commands. */
   sendRows(request: {
     readonly name: string;
@@ -42,6 +46,8 @@ export interface MoveWork {
   readonly nodes: MovingNodes;
   /** Names of the masters that are no part of a transfer: they are told of new owners, too. */
   readonly otherMasters: readonly string[];
+  /** Names of all nodes that answer, replicas too. */
+  readonly members: readonly string[];
   readonly rules: MovesSpec;
   /** What the nodes run with: as long as that nobody may be kept from answering. */
   readonly nodeTimeoutMs: number;

@@ -1,59 +1,53 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { FIRST_LEVEL, FULL_LEVEL, type LoadPace, nextLevel, paceOf } from '../../../domain/move-throttle.js';
+import type { MovesSpec } from '../../../domain/spec.js';
+import type { StallProbe } from './stall.js';
 
-/** As long as one load may hold its source, in milliseconds: what a client of it waits at the most for a move. */
-const LOAD_MS = 4;
+/** A level is kept for so long, in milliseconds: until enough answers of the probe tell what it does. */
+const LOOKED_AT_MS = 400;
 
-/** Keys of the first load, of which nothing is known yet. */
-const FIRST_KEYS = 16;
-const MOST_KEYS = 1000;
+/** Parts of a second in which the keys of a second are shared out: the smaller, the shorter what one load holds. */
+const SHARES = 100;
 
-/** How much newer loads count in what a key is thought to take. */
-const NEWER = 0.3;
-
-/** How large the loads of one source are: measured, so that each holds it for some milliseconds and no longer. */
-export class LoadSize {
-  #msPerKey: number | undefined;
-  #most = FIRST_KEYS;
-
-  /** Keys of the next load. */
-  get keys(): number {
-    const fitting = this.#msPerKey === undefined ? FIRST_KEYS : Math.floor(LOAD_MS / this.#msPerKey);
-    return Math.max(1, Math.min(MOST_KEYS, this.#most, fitting));
-  }
-
-  /** A load took so long. It may grow twofold from one to the next, so that one of much larger keys is met with a small one. */
-  took({ keys, ms }: { readonly keys: number; readonly ms: number }): void {
-    if (keys === 0) return;
-    const msPerKey = ms / keys;
-    const before = this.#msPerKey ?? msPerKey;
-    this.#msPerKey = msPerKey > before ? msPerKey : before + (msPerKey - before) * NEWER;
-    this.#most = Math.max(FIRST_KEYS, Math.min(MOST_KEYS, keys * 2));
-  }
-
-  get keysPerSecond(): number {
-    return this.#msPerKey === undefined ? FIRST_KEYS * 100 : 1000 / this.#msPerKey;
-  }
-}
-
-/** Keys per second over all lanes: a bucket that never holds more than a tenth of a second. */
-export class KeyRate {
+/** How fast all lanes of a move together may go. */
+export class MovePace {
+  #level: number;
+  #since = performance.now();
   #tokens = 0;
-  #at = performance.now();
+  #filledAt = performance.now();
 
-  constructor(private readonly perSecond: number | null) {}
+  constructor(
+    private readonly rules: MovesSpec,
+    private readonly probe: Pick<StallProbe, 'p99SinceMs'>,
+  ) {
+    this.#level = rules.targetP99Ms === null ? FULL_LEVEL : FIRST_LEVEL;
+  }
+
+  /** How the next load is to be. */
+  get load(): LoadPace {
+    const { targetP99Ms } = this.rules;
+    if (targetP99Ms !== null && performance.now() > this.#since + LOOKED_AT_MS) {
+      const p99Ms = this.probe.p99SinceMs(this.#since);
+      this.#level = nextLevel({ level: this.#level, p99Ms, targetP99Ms });
+      this.#since = performance.now();
+    }
+    return paceOf(this.#level);
+  }
 
   /** The most keys that may go at once. */
   get mostKeys(): number {
-    return this.perSecond === null ? Number.POSITIVE_INFINITY : Math.max(1, Math.floor(this.perSecond / 50));
+    const { maxKeysPerSecond } = this.rules;
+    return maxKeysPerSecond === null ? Number.POSITIVE_INFINITY : Math.max(1, Math.floor(maxKeysPerSecond / SHARES));
   }
 
-  /** Waits until so many keys may go. */
+  /** Waits until so many keys may go. Time in which nothing went is not made up for. */
   async take(keys: number): Promise<void> {
-    if (this.perSecond === null) return;
+    const { maxKeysPerSecond } = this.rules;
+    if (maxKeysPerSecond === null) return;
     const now = performance.now();
-    const most = Math.max(1, this.perSecond / 10);
-    this.#tokens = Math.min(most, this.#tokens + ((now - this.#at) / 1000) * this.perSecond) - keys;
-    this.#at = now;
-    if (this.#tokens < 0) await sleep((-this.#tokens / this.perSecond) * 1000);
+    const earned = ((now - this.#filledAt) / 1000) * maxKeysPerSecond;
+    this.#tokens = Math.min(this.mostKeys, this.#tokens + earned) - keys;
+    this.#filledAt = now;
+    if (this.#tokens < 0) await sleep((-this.#tokens / maxKeysPerSecond) * 1000);
   }
 }

@@ -14,6 +14,8 @@ const COUNTED_AT_ONCE = 1024;
 export interface Pair {
   /** The target owns them already, and the source or others may not know it. */
   readonly handedOver: readonly number[];
+  /** Somebody began to move them: they are open at one end or both. */
+  readonly begun: readonly number[];
   /** To be moved: those that were begun first, then in order. */
   readonly waiting: readonly number[];
   /** Of these the target takes somebody else for the owner: it has to be told, else it would never ask the source. */
@@ -37,7 +39,7 @@ export async function lookAtPair({ from, to, ranges }: Transfer, nodes: MovingNo
     else (peer !== undefined || importing.has(slot) ? begun : fresh).push(slot);
   }
   const waiting = [...begun, ...fresh];
-  return { handedOver, waiting, misled: new Set(waiting.filter((slot) => owners[slot] !== source.id)) };
+  return { handedOver, begun, waiting, misled: new Set(waiting.filter((slot) => owners[slot] !== source.id)) };
 }
 
 /** How many keys the source has in each slot. @throws MoveTrouble */

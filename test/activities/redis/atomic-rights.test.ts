@@ -87,6 +87,11 @@ describe('the replication user of Valkey 9.1, which moves slots', () => {
     }
   });
 
+  it('may replicate as everywhere', async () => {
+    for (const command of [['PSYNC', '?', '-1'], ['REPLCONF', 'capa', 'eof'], ['PING']])
+      expect(String(await admin(owner, 'ACL', 'DRYRUN', user, ...command))).toBe('OK');
+  });
+
   it('may not empty a node, load code, or move keys elsewhere', async () => {
     for (const command of [['FLUSHALL'], ['EVAL', 'return 1', '0'], ['MIGRATE', 'h', '1', 'k', '0', '1'], ['GET', 'k']])
       expect(String(await admin(owner, 'ACL', 'DRYRUN', user, ...command))).toMatch(/no permissions/);

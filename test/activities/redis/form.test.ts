@@ -146,7 +146,9 @@ describe('form', () => {
   it('makes the planned cluster of fresh nodes, and a second run changes nothing', async () => {
     const first = await formNow();
     expect(await topology()).toEqual(planned());
-    expect(first.effects).toHaveLength(20);
+    for (const what of ['config epoch', 'takes no writes', 'slots', 'replicates', 'took over']) {
+      expect(first.effects.filter((effect) => effect.includes(what))).toHaveLength(masters.length);
+    }
     expect(Object.keys(first.identities)).toEqual(names);
     expect(first.identities[names[0] ?? '']).toBe(await idOf(names[0] ?? ''));
     expect(first.writableAfterMs).toBeGreaterThan(0);

@@ -1,0 +1,37 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { MoveTrouble } from './trouble.js';
+
+/** Between tries of what may pass. */
+const AGAIN_MS = 50;
+const AGAIN_AT_MOST_MS = 1000;
+
+/** Bears with what may pass, for so long from the last time that something went well. */
+export class Patience {
+  #until: number;
+  #waitMs = AGAIN_MS;
+
+  constructor(private readonly forMs: number) {
+    this.#until = performance.now() + forMs;
+  }
+
+  /** Something went well. */
+  renew(): void {
+    this.#until = performance.now() + this.forMs;
+    this.#waitMs = AGAIN_MS;
+  }
+
+  /** Waits for all of these, and a little longer where one failed in a way that may pass. @throws what failed otherwise, or for too long */
+  async bearAll(works: readonly Promise<void>[]): Promise<void> {
+    for (const outcome of await Promise.allSettled(works)) {
+      if (outcome.status === 'rejected') await this.bear(outcome.reason);
+    }
+  }
+
+  /** @throws what it is given where that does not pass, or did not in time */
+  async bear(trouble: unknown): Promise<void> {
+    const mayPass = trouble instanceof MoveTrouble && trouble.text.trouble === 'passes';
+    if (!mayPass || performance.now() > this.#until) throw trouble;
+    await sleep(this.#waitMs);
+    this.#waitMs = Math.min(AGAIN_AT_MOST_MS, this.#waitMs * 2);
+  }
+}

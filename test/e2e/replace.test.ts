@@ -1,0 +1,59 @@
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { accountFor, type KilledMaster, ledgerProblems, ledgerWords } from '../support/ledger.js';
+import { openReshapeStage, type ReshapeStage } from '../support/reshape-stage.js';
+import { changesNothing } from '../support/reshaped.js';
+import { until } from '../support/until.js';
+
+describe.each(['redis-7.0', 'valkey-9.1'] as const)(
+  'a host that will not come back, on %s',
+  { timeout: 300_000 },
+  (engine) => {
+    let stage: ReshapeStage;
+
+    beforeAll(async () => {
+      const name = `replace-${engine.replace('.', '-')}-${process.pid}`;
+      stage = await openReshapeStage({ temporalAddress: inject('temporalAddress'), name, engine, spares: 1, zones: 7 });
+      await stage.startWorker();
+      const { exitCode, stderr } = await stage.operate(['apply']);
+      expect(exitCode, stderr).toBe(0);
+      await stage.fill(5000);
+    }, 300_000);
+    afterAll(() => stage?.close());
+
+    it('is replaced while clients write: of its acknowledged writes no more is lost than it had not replicated', async () => {
+      const dead = (await stage.nodes()).find(({ role }) => role === 'master');
+      const host = stage.lab.hosts.find(({ name }) => name === dead?.host);
+      if (dead === undefined || host === undefined) throw new Error('there is no master');
+      const ledger = await stage.ledger();
+      try {
+        await until('the ledger writes', async () => (await ledger.counts()).acknowledged > 2000, 30_000);
+        await stage.lab.driver.kill(host);
+        const killed: KilledMaster = { node: dead.name, slots: dead.slots, at: Date.now() };
+        const hosts = [...stage.spec.hosts.map(({ name }) => name), 'h7'];
+        const file = await stage.specWith({ hosts, leaving: { [dead.name]: 'lost' } });
+        const after = await stage.specWith({ hosts: hosts.filter((name) => name !== dead.host) });
+        const { exitCode, report, stderr } = await stage.operate(['apply'], file);
+        expect(exitCode, stderr).toBe(0);
+        expect(report).toMatchObject({ outcome: 'done', verdictAfter: { healthy: true } });
+        const { acknowledged } = await ledger.counts();
+        await until(
+          'the ledger writes on',
+          async () => (await ledger.counts()).acknowledged > acknowledged + 2000,
+          30_000,
+        );
+        const verdict = await ledger.verify();
+        console.log(ledgerWords(verdict, [killed]));
+        expect(ledgerProblems(verdict, { kills: [killed], errors: 'accepted' })).toEqual([]);
+        expect(accountFor(verdict, [killed]).excused[0]?.losses.length).toBeLessThan(300);
+        expect(await stage.problems({ file: after })).toEqual([]);
+        const nodes = await stage.nodes(after);
+        expect(nodes.filter(({ role }) => role === 'master')).toHaveLength(3);
+        expect(nodes.find((node) => node.host === 'h7')).toMatchObject({ role: 'replica', answered: true });
+        await ledger.clear();
+        await changesNothing(stage, ['apply'], after);
+      } finally {
+        await ledger.close();
+      }
+    });
+  },
+);
