@@ -188,7 +188,7 @@ function marked(before: string, edit: { host: string; port: number; leaving: Lea
 }
 
 /** In the form of the host before it. */
-function withHost(text: string, { name, zone, address, ports, login }: NewHost): string {
+function withHost(text: string, { name, zone, address, ports, root, login }: NewHost): string {
   const hosts = hostsOf(text);
   const usual = fieldsOf(fieldsOf(valueOf(text)).ssh);
   const ssh = {
@@ -201,7 +201,8 @@ function withHost(text: string, { name, zone, address, ports, login }: NewHost):
   const last = ['hosts', hosts.length - 1];
   const inLine = isInLine(text, last) === true;
   const nodes = isInLine(text, [...last, 'nodes']) === false ? ports : inLineNode(ports);
-  const host = { name, zone, address, ...(Object.keys(ssh).length === 0 ? {} : { ssh }), nodes };
+  const optional = { ...(root === undefined ? {} : { root }), ...(Object.keys(ssh).length === 0 ? {} : { ssh }) };
+  const host = { name, zone, address, ...optional, nodes };
   return addItem(text, ['hosts'], host, { inLine });
 }
 

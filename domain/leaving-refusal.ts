@@ -1,4 +1,4 @@
-import { nodeName } from './nodes.js';
+import { leavingNodes } from './nodes.js';
 import type { ClusterSpec } from './spec.js';
 import type { NodeStatus } from './verdict.js';
 
@@ -7,12 +7,10 @@ import type { NodeStatus } from './verdict.js';
  * cannot give its slots away. `null` where all can.
  */
 export function leavingRefusal(spec: ClusterSpec, nodes: readonly NodeStatus[]): { what: string; next: string } | null {
-  const marked = spec.hosts.flatMap(({ name, nodes: declared }) =>
-    declared.flatMap(({ port, leaving }) => {
-      const seen = nodes.find((node) => node.name === nodeName(name, port));
-      return leaving === undefined || seen === undefined ? [] : [{ leaving, seen }];
-    }),
-  );
+  const marked = leavingNodes(spec).flatMap(({ name, leaving }) => {
+    const seen = nodes.find((node) => node.name === name);
+    return seen === undefined ? [] : [{ leaving, seen }];
+  });
   const alive = marked.filter(({ leaving, seen }) => leaving === 'lost' && seen.answered);
   if (alive.length > 0) {
     return {

@@ -19,6 +19,8 @@ export interface NewHost {
   readonly zone: string;
   readonly address: string;
   readonly ports: readonly number[];
+  /** The folder that everything lives under; that of the spec where it is absent. */
+  readonly root?: string;
   readonly login: {
     readonly user: string;
     readonly host: string;
@@ -69,14 +71,14 @@ function withNodes(
   };
 }
 
-function hostOf({ hosts }: ClusterSpec, { name, zone, address, ports, login }: NewHost): HostSpec {
+function hostOf({ hosts }: ClusterSpec, { name, zone, address, ports, root, login }: NewHost): HostSpec {
   const [first] = hosts;
   const { user, host, port, hostKey } = login;
   return {
     name,
     zone,
     address,
-    root: first?.root ?? '/var/lib/redisforge',
+    root: root ?? first?.root ?? '/var/lib/redisforge',
     ssh: {
       privilege: first?.ssh.privilege ?? 'login',
       auth: first?.ssh.auth ?? { kind: 'agent' },

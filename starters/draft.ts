@@ -3,6 +3,7 @@ import type { ForgeActivities } from '../activities/index.js';
 import { ForgeError } from '../domain/errors.js';
 import type { Goal } from '../domain/goal.js';
 import type { DataDecision } from '../domain/operation.js';
+import { hostsAtWork } from '../domain/nodes.js';
 import type { OperationKind, Plan } from '../domain/plan.js';
 import { portsToExamine } from '../domain/reach.js';
 import { requestedMoves, type SlotRequest } from '../domain/slot-request.js';
@@ -74,10 +75,10 @@ export async function draftDestroy({
   );
 }
 
-/** Asks all hosts at once; one that cannot be asked is part of the answer. The SSH pool bounds how many logins there are at a time. */
+/** Asks all hosts at once, those that are given up as lost apart; one that cannot be asked is part of the answer. The SSH pool bounds how many logins there are at a time. */
 export function surveyAll(activities: ForgeActivities, spec: ClusterSpec): Promise<HostOutcome[]> {
   return Promise.all(
-    spec.hosts.map(async ({ name: host }): Promise<HostOutcome> => {
+    hostsAtWork(spec).map(async ({ name: host }): Promise<HostOutcome> => {
       try {
         return { host, surveyed: true, survey: await activities.surveyHost({ spec, host }) };
       } catch (error) {

@@ -4,6 +4,7 @@ import type { OperationReport, Progress, StepRecord } from '../domain/operation.
 import type { applyClusterWorkflow } from '../workflows/index.js';
 import { progressQuery } from '../workflows/messages.js';
 import type { CliIo } from './io.js';
+import { renderMoved } from './render/moves.js';
 import { renderPause, renderStep } from './render/progress.js';
 import { awaitReport } from './reports.js';
 
@@ -109,10 +110,12 @@ class Screen {
     for (const step of steps) {
       if (!ENDED.has(step.state) || this.printed.has(step.id)) continue;
       this.printed.add(step.id);
-      this.io.err(renderStep(step, this.io));
+      for (const line of [renderStep(step, this.io), ...renderMoved(step, this.io)]) this.io.err(line);
     }
     this.draw([
-      ...steps.filter(({ state }) => state === 'running').map((step) => renderStep(step, this.io)),
+      ...steps
+        .filter(({ state }) => state === 'running')
+        .flatMap((step) => [renderStep(step, this.io), ...renderMoved(step, this.io)]),
       `  ${this.io.colors.dim(paused === undefined ? PHASE_TEXTS[phase] : 'paused: what runs comes to its end, nothing new begins')}`,
     ]);
   }

@@ -2,7 +2,7 @@ import { isIP } from 'node:net';
 import { ForgeError } from '../domain/errors.js';
 import type { SpecDraft } from '../config/schema.js';
 
-/** One `user@host[:port],zone=Z[,address=IP][,name=N]`. */
+/** One `user@host[:port],zone=Z[,address=IP][,name=N][,root=FOLDER]`. */
 export interface InitHost {
   readonly user: string;
   readonly host: string;
@@ -11,10 +11,12 @@ export interface InitHost {
   readonly name: string;
   /** Where Redis is reached; `null` where it is not the host as given, which then is a name. */
   readonly address: string | null;
+  /** The folder that everything lives under; `null` for the spec's. */
+  readonly root: string | null;
 }
 
 const LOGIN = /^(?<user>[^@,\s]+)@(?:\[(?<six>[0-9a-fA-F:]+)\]|(?<host>[^:,\s[\]]+))(?::(?<port>\d{1,5}))?$/;
-const HOST_KEYS = ['zone', 'address', 'name'];
+const HOST_KEYS = ['zone', 'address', 'name', 'root'];
 
 interface HostText {
   readonly text: string;
@@ -45,6 +47,7 @@ export function parseInitHost({ text, position, option, zone: usual }: HostText)
       (isIP(host) === 0 ? host.split('.')[0] : undefined)?.toLowerCase() ??
       `host-${position + 1}`,
     address: fields.get('address') ?? (isIP(host) === 0 ? null : host),
+    root: fields.get('root') ?? null,
   };
 }
 
@@ -52,7 +55,7 @@ function badHost(text: string, option: string): ForgeError {
   return new ForgeError('BadSpec', {
     what: `${option === '' ? '' : `${option} `}${text} is not understood.`,
     left: 'Nothing was written.',
-    next: 'Write it as user@host[:port],zone=ZONE, with ,address=IP where Redis is reached at another address and ,name=NAME for a name of your own.',
+    next: 'Write it as user@host[:port],zone=ZONE, with ,address=IP where Redis is reached at another address and ,name=NAME and ,root=FOLDER for a name and a folder of your own.',
   });
 }
 
@@ -96,6 +99,7 @@ export function draftSpec(choices: InitChoices): SpecDraft {
       name: host.name,
       zone: host.zone,
       address: host.address,
+      ...(host.root === null ? {} : { root: host.root }),
       ssh: {
         ...(host.user === user ? {} : { user: host.user }),
         ...(host.host === host.address ? {} : { host: host.host }),

@@ -93,7 +93,7 @@ export async function holderOf(link: TemporalLink, cluster: string): Promise<Hol
     const run = await link.client.workflow.getHandle(operationWorkflowId(cluster)).describe();
     if (run.status.name !== 'RUNNING') return null;
     return {
-      operation: Object.entries(WORKFLOW_TYPES).find(([, type]) => type === run.type)?.[0] ?? run.type,
+      operation: operationOfType(run.type),
       ...memoTexts(run.memo),
       since: run.startTime.toISOString(),
       runId: run.runId,
@@ -103,6 +103,11 @@ export async function holderOf(link: TemporalLink, cluster: string): Promise<Hol
     if (error instanceof WorkflowNotFoundError) return null;
     throw error;
   }
+}
+
+/** What a workflow type is called by people; its own name where it is none of ours. */
+export function operationOfType(type: string): string {
+  return Object.entries(WORKFLOW_TYPES).find(([, ours]) => ours === type)?.[0] ?? type;
 }
 
 export function memoTexts(memo: Record<string, unknown> | undefined): { actor: string; reason: string } {

@@ -22,18 +22,14 @@ export interface ReshapeRequest {
 
 /** Takes a cluster to the spec that a verb makes of its own. */
 export async function reshape({ io, kind, loaded, options, reshaped }: ReshapeRequest): Promise<ExitCode> {
-  if ('problem' in reshaped) {
-    const { problem: what, next } = reshaped;
-    throw new ForgeError('Refused', { what, left: 'Nothing was started or changed.', next });
-  }
+  const { edits, attach } = possible(reshaped);
   const [{ draftApply }, { runOperationFromCli }, { specFile }] = await Promise.all([
     import('./draft.js'),
     import('./run-operation.js'),
     import('./spec-file.js'),
   ]);
-  const file = specFile(loaded, reshaped.edits, io.env);
+  const file = specFile(loaded, edits, io.env);
   const { spec } = file.working;
-  const { attach } = reshaped;
   const goal: Goal = attach.length === 0 ? { kind: 'spec' } : { kind: 'spec', attach };
   const ports = options.yes === true ? 'leave' : 'examine';
   return runOperationFromCli({
@@ -45,6 +41,13 @@ export async function reshape({ io, kind, loaded, options, reshaped }: ReshapeRe
       return { plan, goal };
     },
   });
+}
+
+/** Throws ForgeError Refused where it is not. */
+export function possible(reshaped: Reshaped): Extract<Reshaped, { edits: unknown }> {
+  if ('edits' in reshaped) return reshaped;
+  const { problem: what, next } = reshaped;
+  throw new ForgeError('Refused', { what, left: 'Nothing was started or changed.', next });
 }
 
 /** New hosts with their keys, which are shown and confirmed; where the spec trusts a known_hosts file, that one has to know them. */
@@ -70,6 +73,6 @@ export async function newHosts(
 }
 
 function newHost(shown: Omit<ShownHost, 'hostKey'> & { hostKey: string | null }, ports: readonly number[]): NewHost {
-  const { name, zone, address, user, host, port, hostKey } = shown;
-  return { name, zone, address, ports, login: { user, host, port, hostKey } };
+  const { name, zone, address, root, user, host, port, hostKey } = shown;
+  return { name, zone, address, ports, ...(root === null ? {} : { root }), login: { user, host, port, hostKey } };
 }

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { SecretResolver } from '../../config/secrets.js';
 import { ForgeError } from '../../domain/errors.js';
-import { declaredNodes } from '../../domain/nodes.js';
+import { stayingNodes } from '../../domain/nodes.js';
 import { endpoint } from '../../domain/picture.js';
 import { type SmokeKey, smokeKeys, writablePrefix } from '../../domain/smoke-keys.js';
 import type { ClusterSpec } from '../../domain/spec.js';
@@ -23,7 +23,7 @@ export interface SmokeDeps {
 const AGAIN_MS = 200;
 
 /**
- * Uses the cluster as the application will: every node answers it, a key on every master is written, read and taken away again, hash tags
+ * Uses the cluster as the application will: every node that stays answers it, a key on every master is written, read and taken away again, hash tags
  * keep keys together, and a redirect leads to the owner. A node that has just come back is given two node timeouts until all know of it.
  * @throws ForgeError NotProven, Refused, NodeUnreachable, NodeAuthFailed, SecretUnavailable
  */
@@ -46,7 +46,7 @@ async function smokeOnce({ spec }: { readonly spec: ClusterSpec }, deps: SmokeDe
   const credentials = { user: userName(spec, 'app'), password: await deps.secrets(spec.secrets.app.current) };
   const client = new ClusterClient({ credentials, timeoutMs: spec.timings.redisCommandMs });
   try {
-    const nodes = declaredNodes(spec).map(endpoint);
+    const nodes = stayingNodes(spec).map(endpoint);
     await Promise.all(nodes.map((node) => expectReply(client, node, ['PING'], 'PONG')));
     const owners = await client.slotOwners(nodes[0] ?? '');
     const token = randomBytes(6).toString('hex');

@@ -1,6 +1,8 @@
-import { describeStep, type Plan } from '../../domain/plan.js';
+import { describeStep, type Plan, type Step } from '../../domain/plan.js';
+import { formatRanges } from '../../domain/slots.js';
 import { shownValue } from '../../domain/settings.js';
 import type { CliIo } from '../io.js';
+import { renderForecast, renderMoves } from './moves.js';
 
 /** The plan as a person reads it before saying yes. */
 export function renderPlan(plan: Plan, { colors }: Pick<CliIo, 'colors'>): string[] {
@@ -9,8 +11,11 @@ export function renderPlan(plan: Plan, { colors }: Pick<CliIo, 'colors'>): strin
     head,
     ...plan.refusals.map(({ what, next }) => `  ${colors.red('refused')}  ${what}\n           next: ${next}`),
     ...(plan.steps.length === 0 && plan.refusals.length === 0 ? ['  nothing to change'] : []),
-    ...plan.steps.map((step, index) => `  ${String(index + 1).padStart(2)}. ${describeStep(step)}`),
-    ...formation(plan),
+    ...plan.steps.flatMap((step, index) => [
+      `  ${String(index + 1).padStart(2)}. ${describeStep(step)}`,
+      ...details(step).map((line) => `        ${line}`),
+    ]),
+    ...(plan.forecast === undefined ? [] : renderForecast(plan.forecast)),
     ...plan.drift.map(
       ({ node, setting, wanted, running, why }) =>
         `  ${colors.yellow('drift')}    ${node}: ${setting} is ${shownValue(running)}, the spec wants ${shownValue(wanted)}\n           left: ${why}`,
@@ -19,14 +24,17 @@ export function renderPlan(plan: Plan, { colors }: Pick<CliIo, 'colors'>): strin
   ];
 }
 
-function formation(plan: Plan): string[] {
-  return plan.steps.flatMap((step) =>
-    step.kind === 'formCluster'
-      ? step.masters.map(({ node, slots }) => {
-          const replicas = step.replicas.filter(({ of }) => of === node).map((replica) => replica.node);
-          const ranges = slots.map(([from, to]) => `${from}-${to}`).join(' ');
-          return `        ${node.padEnd(16)} slots ${ranges.padEnd(12)} replicas ${replicas.join(', ') || 'none'}`;
-        })
-      : [],
-  );
+/** What a line cannot hold. */
+function details(step: Step): string[] {
+  switch (step.kind) {
+    case 'formCluster':
+      return step.masters.map(({ node, slots }) => {
+        const replicas = step.replicas.filter(({ of }) => of === node).map((replica) => replica.node);
+        return `${node.padEnd(16)} slots ${formatRanges(slots).padEnd(12)} replicas ${replicas.join(', ') || 'none'}`;
+      });
+    case 'moveSlots':
+      return renderMoves(step.moves);
+    default:
+      return [];
+  }
 }

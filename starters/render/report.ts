@@ -1,6 +1,7 @@
 import type { EndedPause, OperationReport } from '../../domain/operation.js';
 import type { Verdict } from '../../domain/verdict.js';
 import type { CliIo } from '../io.js';
+import { renderMoved } from './moves.js';
 import { renderStep } from './progress.js';
 
 /** The report of one run as a page. */
@@ -17,6 +18,7 @@ export function renderReport(report: OperationReport, io: Pick<CliIo, 'colors'>)
     ...(report.pauses ?? []).map((pause) => `  paused   ${pauseText(pause)}`),
     ...report.steps.flatMap((step) => [
       renderStep(step, io),
+      ...renderMoved(step, io),
       ...step.effects.map((effect) => `      ${colors.dim(effect)}`),
     ]),
     `  before   ${verdictText(report.verdictBefore)}`,

@@ -1,6 +1,6 @@
 import { loadSpec } from '../../config/load.js';
 import { ForgeError } from '../../domain/errors.js';
-import { declaredNodes } from '../../domain/nodes.js';
+import { stayingNodes } from '../../domain/nodes.js';
 import type { ClusterSpec, Duty } from '../../domain/spec.js';
 import { userName } from '../../domain/users.js';
 import { EXIT, type ExitCode } from '../exit.js';
@@ -28,7 +28,7 @@ export const connectVerb: Verb = (program, io) => {
         const { spec } = await loadSpec({ path: file, env: io.env });
         const duty = dutyOf(spec, as ?? 'app');
         const connection = {
-          nodes: declaredNodes(spec).map(({ address, port }) => ({ address, port })),
+          nodes: stayingNodes(spec).map(({ address, port }) => ({ address, port })),
           user: userName(spec, duty),
           secret: spec.secrets[duty].current,
         };

@@ -59,7 +59,7 @@ function options(command: Command): Command {
     .requiredOption('--name <name>', 'name of the cluster')
     .requiredOption(
       '--host <user@host[:port],zone=Z>',
-      'a host, once for each; ,address=IP and ,name=N where they differ',
+      'a host, once for each; ,address=IP, ,name=N and ,root=FOLDER where they differ',
       (text: string, before: readonly string[]) => [...before, text],
       [],
     )

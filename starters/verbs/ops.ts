@@ -97,7 +97,7 @@ async function withRun(
 }
 
 async function list(io: CliIo, cluster: string | undefined, { limit, json }: ListOptions): Promise<ExitCode> {
-  const { memoTexts } = await import('../operations.js');
+  const { memoTexts, operationOfType } = await import('../operations.js');
   return withLink(io, async ({ client, address, namespace }) => {
     const query =
       cluster === undefined
@@ -110,7 +110,7 @@ async function list(io: CliIo, cluster: string | undefined, { limit, json }: Lis
       const { actor, reason } = memoTexts(run.memo);
       const row = {
         cluster: run.workflowId.split('/')[1] ?? '',
-        operation: run.type.replace(/ClusterWorkflow$/, ''),
+        operation: operationOfType(run.type),
         state: run.status.name.toLowerCase(),
         startedAt: run.startTime.toISOString(),
         endedAt: run.closeTime?.toISOString() ?? null,
@@ -139,7 +139,7 @@ function renderRow(row: {
   return [
     row.startedAt,
     row.cluster.padEnd(14),
-    row.operation.padEnd(8),
+    row.operation.padEnd(9),
     row.state.padEnd(10),
     row.runId,
     row.actor,
@@ -161,8 +161,9 @@ async function show(io: CliIo, handle: Handle, { json }: RunOptions): Promise<Ex
 }
 
 async function showProgress(io: CliIo, handle: Handle, json: true | undefined): Promise<ExitCode> {
-  const [{ askProgress }, { renderPause, renderStep }] = await Promise.all([
+  const [{ askProgress }, { renderMoved }, { renderPause, renderStep }] = await Promise.all([
     import('../follow.js'),
+    import('../render/moves.js'),
     import('../render/progress.js'),
   ]);
   const progress = await askProgress(handle);
@@ -175,7 +176,9 @@ async function showProgress(io: CliIo, handle: Handle, json: true | undefined): 
     io.out(`  why      ${progress.reason || '(no reason given)'}`);
     io.out(`  since    ${progress.startedAt}`);
     if (progress.paused !== undefined) io.out(`  ${renderPause(progress.paused, io)}`);
-    for (const step of progress.steps) io.out(renderStep(step, io));
+    for (const step of progress.steps) {
+      for (const line of [renderStep(step, io), ...renderMoved(step, io)]) io.out(line);
+    }
   }
   return EXIT.detached;
 }

@@ -1,10 +1,9 @@
 import { loadSpec } from '../../config/load.js';
 import { replaceHost } from '../../domain/scaling.js';
-import { badRequest } from '../bad-request.js';
 import type { ExitCode } from '../exit.js';
 import { parseInitHost } from '../init-draft.js';
 import { action, type CliIo, type Verb } from '../io.js';
-import { newHosts, reshape } from '../reshape.js';
+import { newHosts, possible, reshape } from '../reshape.js';
 import type { OperationOptions } from '../run-operation.js';
 import { reshapeOptions, specOptions } from './operation-options.js';
 
@@ -23,7 +22,7 @@ export const replaceVerb: Verb = (program, io) => {
     .argument('<host>', 'the host that goes, by its name in the spec')
     .requiredOption(
       '--with <user@host[:port]>',
-      'the new host; ,zone=Z (default: that of the one that goes), ,address=IP and ,name=N where they differ',
+      'the new host; ,zone=Z (default: that of the one that goes), ,address=IP, ,name=N and ,root=FOLDER where they differ',
     )
     .option('--drain', 'the host still answers: its nodes give their slots away first')
     .action(action(io, (host: string, options: ReplaceOptions) => replace(io, host, options)));
@@ -38,8 +37,7 @@ async function replace(io: CliIo, host: string, options: ReplaceOptions): Promis
   const leaving = options.drain === true ? 'drain' : 'lost';
   const login = { user: by.user, host: by.host, port: by.port, hostKey: null };
   const { name, address } = by;
-  const asked = replaceHost({ spec, host, by: { name, zone: by.zone, address: address ?? by.host, login }, leaving });
-  if ('problem' in asked) throw badRequest(asked.problem, asked.next);
+  possible(replaceHost({ spec, host, by: { name, zone: by.zone, address: address ?? by.host, login }, leaving }));
   const ports = old?.nodes.map(({ port }) => port) ?? [];
   const [shown] = await newHosts(io, { spec, hosts: [by], ports, yes: options.yes === true });
   if (shown === undefined) throw new Error('newHosts gives as many as it got');

@@ -9,7 +9,7 @@ import { badRequest } from '../bad-request.js';
 import type { ExitCode } from '../exit.js';
 import { parseInitHost } from '../init-draft.js';
 import { action, type CliIo, type Verb } from '../io.js';
-import { newHosts, reshape } from '../reshape.js';
+import { newHosts, possible, reshape } from '../reshape.js';
 import type { OperationOptions } from '../run-operation.js';
 import { reshapeOptions, specOptions } from './operation-options.js';
 
@@ -35,12 +35,15 @@ interface ToOptions extends FileOptions {
   readonly withoutReplicas?: string;
 }
 
+/** The cluster bus takes the port 10000 above. */
+const HIGHEST_PORT = 55_535;
+
 const AS = 'what the numbers of the shape are to count them as (default: masters with their replicas where that fits)';
 
 export const scaleVerb: Verb = (program, io) => {
   const scale = program.command('scale').description('more nodes or fewer, with their slots, and prove it');
   verb(scale, 'add', 'add nodes: on hosts of the spec (h3:6381, or h3 for its next free port), or on new ones')
-    .argument('<host…>', 'HOST[:PORT] of the spec, or user@host[:port],zone=Z[,address=IP][,name=N]')
+    .argument('<host...>', 'HOST[:PORT] of the spec, or user@host[:port],zone=Z[,address=IP][,name=N][,root=FOLDER]')
     .addOption(new Option('--as <role>', AS).choices(['master', 'replica']))
     .option('--of <node>', 'replicas of the shard of this node')
     .option(
@@ -51,7 +54,7 @@ export const scaleVerb: Verb = (program, io) => {
     .option('--nodes-per-host <n>', 'nodes on each new host, on ports one after the other', wholeNumber, 1)
     .action(action(io, (hosts: string[], options: AddOptions) => add(io, hosts, options)));
   verb(scale, 'remove', 'let nodes give their slots away, and take them out of the cluster and off their hosts')
-    .argument('<node|host…>', 'nodes (h3:6381) or hosts with all their nodes')
+    .argument('<node|host...>', 'nodes (h3:6381) or hosts with all their nodes')
     .addOption(new Option('--as <role>', AS).choices(['master', 'replica']))
     .option('--lost', 'they do not answer and will not come back: forget them')
     .action(action(io, (names: string[], options: RemoveOptions) => remove(io, names, options)));
@@ -96,8 +99,7 @@ async function additionsOf(
     }),
   );
   const { as = null, of = null } = options;
-  const asked = addNodes({ spec, additions: [...nodes, ...unshown.map(fromHost)], as, of });
-  if ('problem' in asked) throw badRequest(asked.problem, asked.next);
+  possible(addNodes({ spec, additions: [...nodes, ...unshown.map(fromHost)], as, of }));
   const shown = await newHosts(io, { spec, hosts, ports, yes: options.yes === true });
   return [...nodes, ...shown.map(fromHost)];
 }
@@ -109,7 +111,14 @@ function fromHost(host: NewHost): Addition {
 function declaredHost(text: string, spec: ClusterSpec): Addition {
   const [, host = text, port] = /^(.*):(\d{1,5})$/.exec(text) ?? [];
   if (spec.hosts.some(({ name }) => name === host)) {
-    return { kind: 'node', host, port: port === undefined ? null : portNumber(port) };
+    if (port === undefined) return { kind: 'node', host, port: null };
+    if (Number(port) < 1 || Number(port) > HIGHEST_PORT) {
+      throw badRequest(
+        `${text} has no port that a node could have.`,
+        `A port from 1 to ${HIGHEST_PORT} (the cluster bus takes the one 10000 above it).`,
+      );
+    }
+    return { kind: 'node', host, port: Number(port) };
   }
   throw badRequest(
     `${text} is no host of the spec (${spec.hosts.map(({ name }) => name).join(', ')}).`,

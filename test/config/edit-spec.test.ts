@@ -119,7 +119,7 @@ describe('changes in a spec that somebody wrote', () => {
       '+  - { name: c3, zone: c, address: 10.0.4.11, ssh: { port: 2222 }, nodes: [6379, 6380] }',
     ]);
     const block = diffOf(await example('three-hosts.yaml'), [
-      { kind: 'addHost', host: { ...seven, login: { ...seven.login, user: 'root' } } },
+      { kind: 'addHost', host: { ...seven, root: '/srv/redis', login: { ...seven.login, user: 'root' } } },
       shape(4),
     ]);
     expect(block).toEqual([
@@ -128,6 +128,7 @@ describe('changes in a spec that somebody wrote', () => {
       '+  - name: d1',
       '+    zone: d',
       '+    address: 10.0.4.11',
+      '+    root: /srv/redis',
       '+    ssh:',
       '+      user: root',
       '+      hostKeys:',

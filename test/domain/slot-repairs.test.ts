@@ -32,7 +32,11 @@ class Dice {
 function meanwhile(model: SlotModel, dice: Dice): void {
   for (let n = dice.upTo(3); n > 0; n -= 1) {
     const slot = dice.pick(MOVING);
-    model.write(dice.pick(model.nodes), { slot, name: `${slot}:${dice.upTo(4)}` }, `v${model.ledger.size}-${dice.upTo(1000)}`);
+    model.write(
+      dice.pick(model.nodes),
+      { slot, name: `${slot}:${dice.upTo(4)}` },
+      `v${model.ledger.size}-${dice.upTo(1000)}`,
+    );
   }
   for (let n = dice.upTo(3); n > 0; n -= 1) model.gossip(dice.pick(model.nodes), dice.pick(model.nodes));
 }
@@ -46,7 +50,8 @@ function moveAndDie(model: SlotModel, dice: Dice): void {
     const steps = [
       () => model.take({ node: target.name, kind: 'importing', id: source.id }, slot),
       () => model.take({ node: source.name, kind: 'migrating', id: target.id }, slot),
-      () => model.take({ node: source.name, kind: 'keys', to: target.name, wins: 'source' }, slot, () => !dice.oneIn(5)),
+      () =>
+        model.take({ node: source.name, kind: 'keys', to: target.name, wins: 'source' }, slot, () => !dice.oneIn(5)),
       () => model.take({ node: source.name, kind: 'keys', to: target.name, wins: 'source' }, slot),
       () => model.take({ node: (sourceFirst ? source : target).name, kind: 'own', id: target.id }, slot),
       () => model.take({ node: (sourceFirst ? target : source).name, kind: 'own', id: target.id }, slot),
@@ -123,7 +128,8 @@ describe('planRepairs and what follows from it', () => {
         const model = new SlotModel();
         const dice = new Dice(numbers);
         for (const slot of MOVING) {
-          for (const n of [0, 1, 2]) model.write(model.node(model.nodes[0]?.id), { slot, name: `${slot}:${n}` }, `first-${n}`);
+          for (const n of [0, 1, 2])
+            model.write(model.node(model.nodes[0]?.id), { slot, name: `${slot}:${n}` }, `first-${n}`);
         }
         moveAndDie(model, dice);
         failovers(model, dice);

@@ -33,7 +33,9 @@ shift
 printf 'u\\nc\\n' >"$record/cluster"
 cluster_uid=u asked=1 uid=u cluster=c server=ns workflow=w run=r operation=apply since=now
 for actor; do
-  write_lease >/dev/null
+  parts=''
+  write_lease
+  finish_parts >/dev/null
   read_record
   say_lease
 done

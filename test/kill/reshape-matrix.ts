@@ -37,7 +37,7 @@ export interface ReshapeMatrixRequest {
   readonly say?: (line: string) => void;
 }
 
-export const RESHAPED = 'done and proven, the ledger complete';
+const RESHAPED = 'done and proven, the ledger complete';
 /** Kills in one run. */
 const FEWEST = 2;
 const MOST = 4;

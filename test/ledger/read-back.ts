@@ -102,7 +102,7 @@ interface Judged {
 }
 
 /** What is wrong with a key, or `null`. */
-export function judge(cell: Cell, { found, tolerance }: Judged): Loss | null {
+function judge(cell: Cell, { found, tolerance }: Judged): Loss | null {
   const { key, slot, kind, possible } = cell;
   const [expected] = possible;
   if (expected === undefined) throw new Error('a cell holds something');

@@ -13,7 +13,7 @@ import type {
   VerifyRequest,
 } from '../ledger/protocol.js';
 
-export type { ClientError, LedgerCounts, LedgerRequest, LedgerVerdict, Loss, Problem } from '../ledger/protocol.js';
+export type { LedgerCounts, LedgerRequest, LedgerVerdict, Loss } from '../ledger/protocol.js';
 
 const WRITER = fileURLToPath(new URL('../ledger/writer.ts', import.meta.url));
 /** So many of a kind are named in full. */

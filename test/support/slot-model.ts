@@ -148,7 +148,9 @@ export class SlotModel {
     if (!isOpen || !to.alive || to.masterId !== null) return false;
     for (const [key, value] of [...keysIn(from, slot)]) {
       if (!moved()) return false;
-      const takes = to.importing.has(slot) || (to.owners.get(slot) === to.id && (!to.migrating.has(slot) || keysIn(to, slot).has(key)));
+      const takes =
+        to.importing.has(slot) ||
+        (to.owners.get(slot) === to.id && (!to.migrating.has(slot) || keysIn(to, slot).has(key)));
       if (!takes) return false;
       if (replace || !keysIn(to, slot).has(key)) keysIn(to, slot).set(key, value);
       // Delivered, and the source was never told.
@@ -257,12 +259,17 @@ export class SlotModel {
       const slots = SLOTS.filter((slot) => viewer.owners.get(slot) === node.id).map(
         (slot): SlotRange => BLOCKS.get(slot) ?? [slot, slot],
       );
-      const flags = node === viewer ? viewer : { migrating: new Map<number, string>(), importing: new Map<number, string>() };
+      const flags =
+        node === viewer ? viewer : { migrating: new Map<number, string>(), importing: new Map<number, string>() };
       const { address = '', port = 0 } = places[i] ?? {};
       return {
         id: node.id,
         ...{ address, port, busPort: port + 10_000 },
-        flags: [node === viewer ? 'myself' : '', seen?.masterId === null ? 'master' : 'slave', node.alive ? '' : 'fail'].filter((flag) => flag !== ''),
+        flags: [
+          node === viewer ? 'myself' : '',
+          seen?.masterId === null ? 'master' : 'slave',
+          node.alive ? '' : 'fail',
+        ].filter((flag) => flag !== ''),
         masterId: seen?.masterId ?? null,
         configEpoch: seen?.epoch ?? 0,
         link: node.alive ? 'connected' : 'disconnected',
@@ -281,7 +288,10 @@ export function keysIn({ keys }: ModelNode, slot: number): Map<string, string> {
 }
 
 /** What a node makes of somebody's claims: the newest wins, save for slots that it imports, and keys of what it loses are thrown away. */
-function hear(node: ModelNode, claim: { readonly id: string; readonly epoch: number; readonly slots: readonly number[] }): void {
+function hear(
+  node: ModelNode,
+  claim: { readonly id: string; readonly epoch: number; readonly slots: readonly number[] },
+): void {
   if (claim.id === node.id) return;
   for (const slot of claim.slots) {
     const owner = node.owners.get(slot);

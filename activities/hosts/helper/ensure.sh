@@ -6,15 +6,15 @@ ensure() {
 $instructions" in *"
 end") ;; *) refuse "$BAD_INSTRUCTIONS" 'they end too early' ;; esac
   pending=''
-  while read -r kind mode rest; do
+  while read -r kind first rest; do
     [ "$kind" = file ] || finish_files
     # shellcheck disable=SC2086 # a unit's instruction has three words without blanks
     case $kind in
-      folder) ensure_folder "$mode" "$rest" ;;
-      file) ensure_file "$mode" "$rest" ;;
-      account) ensure_account "$mode" ;;
-      unit) ensure_unit "$mode" $rest ;;
-      link) ensure_link "$mode" "$rest" ;;
+      folder) ensure_folder "$first" "$rest" ;;
+      file) ensure_file "$first" "$rest" ;;
+      account) ensure_account "$first" ;;
+      unit) ensure_unit "$first" $rest ;;
+      link) ensure_link "$first" "$rest" ;;
       end) break ;;
       *) refuse "$BAD_INSTRUCTIONS" "unknown instruction $kind" ;;
     esac

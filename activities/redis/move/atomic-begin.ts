@@ -27,7 +27,7 @@ export interface Begun {
 
 /**
  * Begins what may begin now: both ends free and ready, and no rest to be kept. A reply that is lost does no harm: the task is found by what it moves.
- * @throws ForgeError NodeUnreachable, Fenced
+ * @throws MoveTrouble; ForgeError Fenced
  */
 export async function beginTasks(request: BeginRequest, tools: Tools): Promise<Begun[]> {
   const begun: Begun[] = [];

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type AtomicTask, isUnderWay } from '../../../domain/atomic-tasks.js';
-import { ForgeError } from '../../../domain/errors.js';
 import type { Command } from '../connection.js';
 import type { Tools } from './atomic-task.js';
+import { MoveTrouble } from './trouble.js';
 
 /** A cancelled task is over on both ends within this. */
 const CANCEL_MS = 15_000;
@@ -69,7 +69,7 @@ export async function unlessGone<T>(ask: () => Promise<T>): Promise<T | null> {
   try {
     return await ask();
   } catch (error) {
-    if (error instanceof ForgeError && error.type !== 'Fenced') return null;
+    if (error instanceof MoveTrouble) return null;
     throw error;
   }
 }

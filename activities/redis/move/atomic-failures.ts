@@ -2,6 +2,7 @@ import { atomicTroubleOf } from '../../../domain/atomic-refusals.js';
 import { ForgeError } from '../../../domain/errors.js';
 import { formatRanges, type SlotRange, slotsIn } from '../../../domain/slots.js';
 import type { Transfer } from './mover.js';
+import { MoveTrouble } from './trouble.js';
 
 interface Refused {
   readonly transfer: Transfer;
@@ -10,8 +11,8 @@ interface Refused {
   readonly words: string;
 }
 
-/** A task that the engine does not take, or does not bring to its end, as a failure for people. */
-export function taskFailure({ transfer, ranges, words }: Refused): ForgeError {
+/** A task that the engine does not take, or does not bring to its end: as trouble that may pass, or as a failure for people. */
+export function taskFailure({ transfer, ranges, words }: Refused): ForgeError | MoveTrouble {
   const { from, to } = transfer;
   const slots = `${slotsIn(ranges)} slots (${shortRanges(ranges)})`;
   const what = `${slots} do not go from ${from.name} to ${to.name}: ${words}.`;
@@ -21,7 +22,7 @@ export function taskFailure({ transfer, ranges, words }: Refused): ForgeError {
     case 'open-slots':
       return openSlots(`${from.name} or ${to.name}`);
     case 'roles':
-      return rolesChanged(what);
+      return rolesChanged({ node: from.name, words });
     case 'rights':
       return new ForgeError('CommandFailed', {
         what,
@@ -55,13 +56,9 @@ export function openSlots(node: string): ForgeError {
   });
 }
 
-/** Somebody is not what it was when the move was looked at. The next attempt looks again at who owns what. */
-export function rolesChanged(what: string): ForgeError {
-  return new ForgeError('NodeUnreachable', {
-    what,
-    left: 'Every slot has one owner; nothing is under way.',
-    next: 'It is looked up again who owns what, and gone on from there.',
-  });
+/** Somebody is not what it was when the move was looked at: who owns what has to be looked up again. */
+export function rolesChanged(seen: { readonly node: string; readonly words: string }): MoveTrouble {
+  return new MoveTrouble({ trouble: 'roles', ...seen });
 }
 
 const MOST_RANGES = 5;

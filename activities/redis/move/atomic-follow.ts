@@ -23,7 +23,7 @@ export type Standing =
 /**
  * How a task stands, from what the node that was told to begin it says (`undefined` where it knows nothing of it). Whether it is done the owners say: records of
  * tasks go with a restart.
- * @throws ForgeError NodeUnreachable where an end is gone, or is not what it was; Fenced
+ * @throws MoveTrouble where an end is gone, or is not what it was; ForgeError Fenced
  */
 export async function standingOf(running: Running, task: AtomicTask | undefined, tools: Tools): Promise<Standing> {
   const now = performance.now();
@@ -31,6 +31,7 @@ export async function standingOf(running: Running, task: AtomicTask | undefined,
   if (task !== undefined) running.id = task.id;
   if (task?.state === 'running') return { kind: 'under-way' };
   if (task?.state === 'retrying') return retrying(running, task, tools);
+  const { from, to } = running.pair.transfer;
   const owner = await whereabouts(running, tools.nodes);
   switch (owner) {
     case 'target':
@@ -42,11 +43,9 @@ export async function standingOf(running: Running, task: AtomicTask | undefined,
     case 'between':
       running.betweenSince ??= now;
       if (now - running.betweenSince < AGREE_MS) return { kind: 'under-way' };
-      throw rolesChanged(`${running.pair.transfer.from.name} does not hear that it has given slots away.`);
-    case 'elsewhere': {
-      const { from, to } = running.pair.transfer;
-      throw rolesChanged(`Slots on their way from ${from.name} to ${to.name} are with neither of the two.`);
-    }
+      throw rolesChanged({ node: from.name, words: `it does not hear that it has given slots to ${to.name}` });
+    case 'elsewhere':
+      throw rolesChanged({ node: from.name, words: `slots on their way to ${to.name} are with neither of the two` });
     default:
       return owner satisfies never;
   }

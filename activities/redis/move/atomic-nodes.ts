@@ -7,10 +7,10 @@ import { type InfoFields, parseInfo, readReplication } from '../../../domain/par
 import { myselfIn, parseClusterNodes } from '../../../domain/parse-nodes.js';
 import { compactRanges, type SlotRange, slotsIn } from '../../../domain/slots.js';
 import { type Command, countOf, type Reply, textOf, valueOf } from '../connection.js';
-import { nodeFailure } from '../failure.js';
 import { silenceOf } from '../silence.js';
 import type { AtomicEngine } from './atomic-engine.js';
 import type { MovingNodes } from './mover.js';
+import { silent } from './trouble.js';
 
 /** A node may be silent for this long, as one is that a service manager starts again, before the move gives it up. */
 const SILENT_MS = 3000;
@@ -36,7 +36,7 @@ export class AtomicNodes {
     private readonly engine: AtomicEngine,
   ) {}
 
-  /** The replies, or `null` from a node that is silent for a moment. @throws ForgeError NodeUnreachable where it has been for longer, Fenced */
+  /** The replies, or `null` from a node that is silent for a moment. @throws MoveTrouble where it has been for longer; ForgeError Fenced */
   async ask(name: string, commands: readonly Command[]): Promise<Reply[] | null> {
     try {
       const replies = await this.nodes.send(name, commands);
@@ -53,16 +53,16 @@ export class AtomicNodes {
     const now = performance.now();
     const since = this.#silentSince.get(name) ?? now;
     this.#silentSince.set(name, since);
-    if (now - since > SILENT_MS) throw nodeFailure(silence, name);
+    if (now - since > SILENT_MS) throw silent(silence, name);
     return null;
   }
 
-  /** The replies of a node that is needed now. @throws ForgeError NodeUnreachable, NodeAuthFailed, Fenced */
+  /** The replies of a node that is needed now. @throws MoveTrouble; ForgeError Fenced */
   async must(name: string, commands: readonly Command[]): Promise<Reply[]> {
     try {
       return await this.nodes.send(name, commands);
     } catch (error) {
-      throw nodeFailure(error, name);
+      throw silent(error, name);
     }
   }
 
@@ -194,11 +194,11 @@ function silentReplicas(replication: InfoFields): boolean {
   return lags.some((seconds) => seconds * 1000 > REPLICA_MAY_LAG_MS);
 }
 
-/** An answer that cannot be read is a failure of the node that gave it. @throws ForgeError */
+/** An answer that cannot be read is the trouble of the node that gave it. @throws MoveTrouble */
 function readable<T>(name: string, read: () => T): T {
   try {
     return read();
   } catch (error) {
-    throw nodeFailure(error, name);
+    throw silent(error, name);
   }
 }

@@ -6,7 +6,7 @@ import type { MovingMaster, Transfer } from './mover.js';
 
 /**
  * What is left of each transfer, by the own words of both ends, and how much lies in it. What its target owns already is done.
- * @throws ForgeError Refused where a slot is open to a move key by key, NodeUnreachable where a node is silent or is not what it was, Fenced
+ * @throws ForgeError Refused where a slot is open to a move key by key, Fenced; MoveTrouble where a node is silent or is not what it was
  */
 export function lookAtPairs(transfers: readonly Transfer[], nodes: AtomicNodes): Promise<PairWork[]> {
   return Promise.all(transfers.map((transfer) => lookAtPair(transfer, nodes)));
@@ -17,7 +17,10 @@ async function lookAtPair(transfer: Transfer, nodes: AtomicNodes): Promise<PairW
   const [source, target] = await Promise.all([lookAtMaster(from, nodes), lookAtMaster(to, nodes)]);
   const left = within(source.slots, ranges);
   if (slotsIn(left) + slotsIn(within(target.slots, ranges)) < slotsIn(ranges))
-    throw rolesChanged(`Not all slots that ${from.name} is to give to ${to.name} are with one of the two.`);
+    throw rolesChanged({
+      node: from.name,
+      words: `slots that it is to give to ${to.name} are with neither of the two`,
+    });
   return {
     transfer,
     bytesPerKey: await nodes.bytesPerKey(from.name),
@@ -29,7 +32,8 @@ async function lookAtPair(transfer: Transfer, nodes: AtomicNodes): Promise<PairW
 
 async function lookAtMaster({ name, id }: MovingMaster, nodes: AtomicNodes): Promise<OwnWords> {
   const words = await nodes.mustOwnWords(name);
-  if (words.id !== id || words.masterId !== null) throw rolesChanged(`${name} is not the master that it was.`);
+  if (words.id !== id || words.masterId !== null)
+    throw rolesChanged({ node: name, words: 'it is not the master that it was' });
   if (words.migrating.length + words.importing.length > 0) throw openSlots(name);
   return words;
 }

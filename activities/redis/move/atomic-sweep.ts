@@ -21,7 +21,7 @@ export interface SweepRequest {
 /**
  * Looks for tasks that an earlier attempt left on the nodes of a move. Those that move what is to be moved are taken over, and their slots are out of what is
  * left; all others are cancelled where they were begun: nobody waits for them any more.
- * @throws ForgeError NodeUnreachable, Fenced
+ * @throws MoveTrouble; ForgeError Fenced
  */
 export async function sweep(request: SweepRequest, tools: Tools): Promise<Adopted[]> {
   const masters = mastersOf(request.pairs);

@@ -70,7 +70,7 @@ export type Whereabouts =
   /** One end is silent for a moment. */
   | 'unknown';
 
-/** @throws ForgeError NodeUnreachable, Fenced */
+/** @throws MoveTrouble; ForgeError Fenced */
 export async function whereabouts({ pair, chunk }: Running, nodes: AtomicNodes): Promise<Whereabouts> {
   const { from, to } = pair.transfer;
   const [source, target] = await Promise.all([nodes.ownWords(from.name), nodes.ownWords(to.name)]);

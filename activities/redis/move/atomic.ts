@@ -33,7 +33,7 @@ const TRIM_MS = 5000;
 export function atomicMover(engine: AtomicEngine): SlotMover {
   return {
     move: async (work) => {
-      const probe = new StallProbe(work.nodes, nodesOf(work));
+      const probe = new StallProbe({ send: work.nodes.sendAside.bind(work.nodes, 'probe') }, nodesOf(work));
       try {
         return await new AtomicMove(engine, work, probe).run();
       } finally {
@@ -73,7 +73,7 @@ class AtomicMove {
     this.#pace = firstPace(engine.limits);
   }
 
-  /** @throws ForgeError Refused, CommandFailed, NodeUnreachable, Fenced */
+  /** @throws ForgeError Refused, CommandFailed, Fenced; MoveTrouble where a node is gone, or is not what it was */
   async run(): Promise<MoveTally> {
     try {
       this.#pairs = await lookAtPairs(this.work.transfers, this.#nodes);
@@ -81,6 +81,7 @@ class AtomicMove {
       this.#running = left.map(({ pair, chunk, task }) => foundTask(pair, chunk, task));
       await this.#moveAll();
     } catch (error) {
+      // A superseded attempt leaves its tasks to the newer one.
       if (!(error instanceof ForgeError && error.type === 'Fenced')) await this.#cancel(this.#running);
       throw error;
     }
@@ -188,7 +189,7 @@ class AtomicMove {
     this.#putBack(running, words);
   }
 
-  /** What was not moved is still to be moved. @throws ForgeError where trying again would not help, or has not helped */
+  /** What was not moved is still to be moved. @throws MoveTrouble, ForgeError CommandFailed where trying again would not help, or has not helped */
   #putBack({ pair, chunk }: Running, words: string): void {
     pair.left = [...chunk.loads, ...pair.left].sort((a, b) => a.slot - b.slot);
     pair.failures += 1;

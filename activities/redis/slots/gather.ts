@@ -47,12 +47,20 @@ async function bring(request: Gathering, slot: number, keys: readonly Buffer[]):
   const together = troubleOf(request, slot, (await send(nodes, from.name, [migrate(request, keys)]))[0]);
   if (together === undefined) return;
   if (!BUSY.test(together.text.words)) throw together;
-  const single = await send(nodes, from.name, keys.map((key) => migrate(request, [key])));
+  const single = await send(
+    nodes,
+    from.name,
+    keys.map((key) => migrate(request, [key])),
+  );
   const troubles = single.map((reply) => troubleOf(request, slot, reply));
   const other = troubles.find((trouble) => trouble !== undefined && !BUSY.test(trouble.text.words));
   if (other !== undefined) throw other;
   const lost = keys.filter((_, i) => troubles[i] !== undefined);
-  const taken = await send(nodes, from.name, lost.flatMap((key): Command[] => [['ASKING'], ['UNLINK', key]]));
+  const taken = await send(
+    nodes,
+    from.name,
+    lost.flatMap((key): Command[] => [['ASKING'], ['UNLINK', key]]),
+  );
   const no = taken.map((reply) => troubleOf(request, slot, reply)).find((trouble) => trouble !== undefined);
   if (no !== undefined) throw no;
 }

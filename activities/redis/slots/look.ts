@@ -42,7 +42,7 @@ export async function lookAtSlots(
 
 /** What of the states comes from the spec. */
 export function frame(spec: ClusterSpec): Pick<SlotStates, 'lost' | 'replicasPerMaster'> {
-  const lost = [...leavingNodes(spec)].filter(([, how]) => how === 'lost').map(([name]) => name);
+  const lost = leavingNodes(spec).flatMap(({ name, leaving }) => (leaving === 'lost' ? [name] : []));
   return { lost, replicasPerMaster: spec.shape.replicasPerMaster };
 }
 

@@ -47,6 +47,7 @@ export async function moveKeys(request: KeyMoves): Promise<void> {
   await keyMover.move({
     transfers,
     nodes,
+    members: request.table.members.map(({ name }) => name),
     otherMasters: request.table.masters.map(({ name }) => name).filter((name) => !atWork.has(name)),
     rules: spec.moves,
     nodeTimeoutMs: spec.redis.nodeTimeoutMs,

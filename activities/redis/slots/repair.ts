@@ -138,7 +138,14 @@ class Mending {
     const { spec } = this.step;
     const moved = (keys: number) => this.deps.progress?.(`${keys} keys moved`);
     try {
-      await moveKeys({ table, orders, nodes: this.nodes, spec, moved, ...(this.deps.signal && { signal: this.deps.signal }) });
+      await moveKeys({
+        table,
+        orders,
+        nodes: this.nodes,
+        spec,
+        moved,
+        ...(this.deps.signal && { signal: this.deps.signal }),
+      });
     } catch (error) {
       if (!(error instanceof MoveTrouble)) throw error;
       const { trouble, node, words } = error.text;
@@ -165,7 +172,9 @@ class Mending {
     return new ForgeError('NotReached', {
       what: `${open.length} slots of ${spec.name} are in a half state, and nothing has changed for ${spec.timings.formMs} ms: ${reasons.join('; ')}`,
       left: this.#left(),
-      next: [...new Set(stuck.map(({ next }) => next)), 'Then run redisforge repair again: it goes on from here.'].join(' '),
+      next: [...new Set(stuck.map(({ next }) => next)), 'Then run redisforge repair again: it goes on from here.'].join(
+        ' ',
+      ),
     });
   }
 

@@ -6,6 +6,7 @@ import type { ClusterSpec } from '../../../domain/spec.js';
 import { failureOf } from '../../support/failure.js';
 import { CONFIRMED, TOKEN } from '../../support/fence.js';
 import { type RedisNodes, startRedisNodes } from '../../support/redis-nodes.js';
+import { hostOf } from '../../support/spec.js';
 
 let nodes: RedisNodes;
 
@@ -38,6 +39,16 @@ describe('smoke', () => {
       expect(moved).toBeGreaterThan(before[i]?.moved ?? 0);
     }
     expect(await keysLeft()).toBe(0);
+  });
+
+  it('does not ask who is to leave: it may have left', async () => {
+    const gone = hostOf('h7', { address: '127.0.0.1', nodes: [{ port: 1, leaving: 'drain' }] });
+    const { effects } = await run({ ...nodes.spec, hosts: [...nodes.spec.hosts, gone] });
+    expect(effects).toHaveLength(1);
+    const staying = { ...gone, nodes: [{ port: 1 }] };
+    expect((await failureOf(run({ ...nodes.spec, hosts: [...nodes.spec.hosts, staying] }))).type).toBe(
+      'NodeUnreachable',
+    );
   });
 
   it('says what the key patterns of the application do not reach', async () => {
