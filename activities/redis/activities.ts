@@ -8,6 +8,7 @@ import type {
   JoinNodesStep,
   MovedSlots,
   MoveSlotsStep,
+  PinReplicasStep,
   RepairSlotsStep,
   SwitchMasterStep,
 } from '../../domain/reshape-steps.js';
@@ -21,9 +22,10 @@ import { attachReplica } from './members/attach.js';
 import { awaitForgotten } from './members/await-forgotten.js';
 import { forgetNodes } from './members/forget.js';
 import { joinNodes } from './members/join.js';
+import { pinReplicas, unpinReplicas } from './members/pin.js';
 import { switchMaster } from './members/switch.js';
 import { moveSlots } from './move/move-slots.js';
-import { observe } from './observe.js';
+import { observe, type ObserveRequest } from './observe.js';
 import { setSettings, type SettingsStep } from './settings.js';
 import { repairSlots } from './slots/repair.js';
 import { smoke } from './smoke.js';
@@ -37,7 +39,8 @@ export function createRedisActivities({ secrets, confirm }: FenceDeps) {
   };
   return {
     /** All nodes' views and what each says of itself. Read only. */
-    observeCluster: ({ spec }: { readonly spec: ClusterSpec }): Promise<Observation> => observe({ spec, secrets }),
+    observeCluster: (request: Omit<ObserveRequest, 'secrets'>): Promise<Observation> =>
+      observe({ ...request, secrets }),
 
     /** Makes one cluster of the declared nodes, from whatever an earlier attempt left. */
     formCluster: (request: FormRequest): Promise<Formed> => form(request, membersDeps()),
@@ -65,6 +68,16 @@ export function createRedisActivities({ secrets, confirm }: FenceDeps) {
     /** Looks for forgotten nodes when Redis would learn of them again, and sees to it that it does not. */
     async awaitForgotten(step: AwaitForgottenStep): Promise<StepResult> {
       return awaitForgotten(step, membersDeps());
+    },
+
+    /** Keeps Redis from moving replicas by itself, for the time of an operation. */
+    async pinReplicas(step: PinReplicasStep): Promise<StepResult> {
+      return pinReplicas(step, { secrets, confirm });
+    },
+
+    /** Takes that back. */
+    async unpinReplicas(step: PinReplicasStep): Promise<StepResult> {
+      return unpinReplicas(step, { secrets, confirm });
     },
 
     /** Changes settings of one running node, and reads each back. */

@@ -169,6 +169,13 @@ export class HalfCluster {
     return (await triedAgain(run)).effects;
   }
 
+  /** Whatever another test has left is mended. */
+  async mendAll(): Promise<void> {
+    const { repairs } = await this.plan();
+    if (repairs.length > 0) await this.repair(repairs);
+    await until('no half state', async () => (await this.plan()).repairs.length === 0, 20_000);
+  }
+
   /** What is wrong with the cluster, by everybody's word; empty when all is well. */
   async problems(search: ProofRequest['search'] = 'one node'): Promise<string[]> {
     const { admin } = this.nodes.password;
