@@ -27,15 +27,17 @@ export function expectationFindings(picture: Picture): Finding[] {
   ];
 }
 
-/** Running settings that differ from the spec's, those apart that only a killed formation left behind. */
+/** Running settings that differ from the spec's, those apart that only a killed formation or a killed change of the shape left behind. */
 export function settingDrift(
   node: Pick<AnsweringNode, 'settings'>,
   expectation: Pick<Expectation, 'settings'>,
 ): SettingChange[] {
-  const tuned = new Set(tuningLeft(node, expectation.settings).map(({ setting }) => setting));
+  const pin = pinLeft(node, expectation.settings);
+  const left = [...tuningLeft(node, expectation.settings), ...(pin === null ? [] : [pin])];
+  const leftSettings = new Set(left.map(({ setting }) => setting));
   return Object.entries(expectation.settings).flatMap(([setting, wanted]) => {
     const running = node.settings[setting];
-    if (running === undefined || sameSetting(running, wanted) || tuned.has(setting)) return [];
+    if (running === undefined || sameSetting(running, wanted) || leftSettings.has(setting)) return [];
     return [{ setting, running, wanted }];
   });
 }

@@ -118,7 +118,7 @@ function foreignMembers(picture: Picture): Finding[] {
       code: 'ForeignMember',
       about: node,
       evidence: `${endpoint(node)} (${sightings[0]?.entry.id}) is a member in the view of ${viewers(sightings)}, and the spec does not declare it.`,
-      next: 'Declare it in the spec, or remove it from the cluster by name; find out first what it holds.',
+      next: 'Find out what it holds, and declare it in the spec with its host. To be rid of it, then run `redisforge scale remove`.',
     });
   });
 }
