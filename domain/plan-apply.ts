@@ -79,7 +79,7 @@ function planShape(
   if (placement.problems.length > 0) return { steps: [], refusals: [], notes: [] };
   if (cluster === null || isHalfFormed(world, cluster)) return { notes: [], ...formationStep(world, placement) };
   const reshape = planReshape(world, cluster);
-  const attached = attachedOnly(reshape.steps);
+  const attached = strayOnly(reshape.steps, cluster);
   if (attached !== null && isLastOfFormation(world, placement, attached))
     return { notes: [], ...formationStep(world, placement) };
   const tuning = tuningStep(world, placement, { cluster, reshaping: reshape.steps.length > 0 });
@@ -101,8 +101,11 @@ function isHalfFormed({ spec }: ApplyWorld, { members, newcomers, uncovered }: M
   );
 }
 
-/** The nodes that are attached, where nothing else is done. */
-function attachedOnly(steps: readonly Step[]): string[] | null {
+/** Members that follow nobody yet and are attached, where nothing else is done. */
+function strayOnly(steps: readonly Step[], { members }: Members): string[] | null {
   const nodes = steps.flatMap((step) => (step.kind === 'attachReplica' ? [step.node] : []));
-  return nodes.length > 0 && nodes.length === steps.length ? nodes : null;
+  const stray = members.filter(({ isReplica }) => !isReplica).map(({ node }) => node.name);
+  return nodes.length > 0 && nodes.length === steps.length && nodes.every((node) => stray.includes(node))
+    ? nodes
+    : null;
 }
