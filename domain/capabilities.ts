@@ -19,6 +19,8 @@ export interface Capabilities {
   readonly unknownDirectives: ReadonlySet<string>;
   /** Settings that it takes while it runs, and others only when they start. */
   readonly settableWhileRunning: ReadonlySet<string>;
+  /** CLUSTER SLOT-STATS. */
+  readonly slotStats: boolean;
   /** CLUSTER SETSLOT is answered only when the node's replicas have it: one after the other on a connection. */
   readonly setSlotWaits: boolean;
   /** Who is told to move slots in one go, and by which command: the node that gets them, or the one that has them; `null` where keys are moved one by one. */
@@ -41,6 +43,7 @@ export function capabilitiesOf(server: ServerIdentity): Capabilities {
     logInParts: sevenOn,
     unknownDirectives: sevenOn ? NONE : SINCE_7,
     settableWhileRunning: server.engine === 'valkey' && isFrom(server, 9, 0) ? IO_THREADS : NONE,
+    slotStats: isFrom(server, 8, server.engine === 'valkey' ? 0 : 2),
     // valkey-io/valkey#445
     setSlotWaits: server.engine === 'valkey' && isFrom(server, 8, 0),
     slotMover: slotMover(server),
