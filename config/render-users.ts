@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { capabilitiesOf } from '../domain/capabilities.js';
+import { type Capabilities, capabilitiesOf } from '../domain/capabilities.js';
 import type { ClusterSpec, Duty } from '../domain/spec.js';
 import { userName } from '../domain/users.js';
 import type { NodeSecrets } from './secrets.js';
@@ -84,7 +84,7 @@ export function userRules(spec: ClusterSpec): { readonly user: string; readonly 
 function rightsOf(spec: ClusterSpec, duty: Duty): string {
   switch (duty) {
     case 'operator':
-      return `${NO_DATA} ${OPERATOR_RIGHTS}`;
+      return `${NO_DATA} ${OPERATOR_RIGHTS}${capabilitiesOfSpec(spec).slotStats ? ' +cluster|slot-stats' : ''}`;
     case 'replication':
       // What pushing takes away, `-@dangerous`, would take PSYNC with it: what replicas need is granted last.
       return `${NO_DATA} ${[...(pushesSlots(spec) ? [PUSHING_RIGHTS] : []), REPLICATION_RIGHTS].join(' ')}`;
@@ -99,8 +99,12 @@ function rightsOf(spec: ClusterSpec, duty: Duty): string {
   }
 }
 
-function pushesSlots({ engine: { kind, version } }: ClusterSpec): boolean {
-  return capabilitiesOf({ engine: kind, version }).slotMover?.asked === 'source';
+function pushesSlots(spec: ClusterSpec): boolean {
+  return capabilitiesOfSpec(spec).slotMover?.asked === 'source';
+}
+
+function capabilitiesOfSpec({ engine: { kind, version } }: ClusterSpec): Capabilities {
+  return capabilitiesOf({ engine: kind, version });
 }
 
 /** SHA-256 in hex, as Redis keeps passwords. During a rotation both secrets are let in. */

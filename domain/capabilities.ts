@@ -19,6 +19,8 @@ export interface Capabilities {
   readonly unknownDirectives: ReadonlySet<string>;
   /** Settings that it takes while it runs, and others only when they start. */
   readonly settableWhileRunning: ReadonlySet<string>;
+  /** CLUSTER SLOT-STATS. */
+  readonly slotStats: boolean;
   /** CLUSTER SETSLOT is answered only when the node's replicas have it: one after the other on a connection. */
   readonly setSlotWaits: boolean;
   /** Of a slot that it neither owns nor imports it says that it has no keys, whatever it has; only its number of all keys gives them away. */
@@ -43,6 +45,7 @@ export function capabilitiesOf(server: ServerIdentity): Capabilities {
     logInParts: sevenOn,
     unknownDirectives: sevenOn ? NONE : SINCE_7,
     settableWhileRunning: server.engine === 'valkey' && isFrom(server, 9, 0) ? IO_THREADS : NONE,
+    slotStats: isFrom(server, 8, server.engine === 'valkey' ? 0 : 2),
     // valkey-io/valkey#445
     setSlotWaits: server.engine === 'valkey' && isFrom(server, 8, 0),
     hidesForeignKeys: server.engine === 'redis' && isFrom(server, 8, 4),

@@ -1,4 +1,5 @@
 import type { SecretResolver } from '../../../config/secrets.js';
+import { capabilitiesOf } from '../../../domain/capabilities.js';
 import type { MasterFacts, SlotFacts } from '../../../domain/move-facts.js';
 import { type AnsweringNode, answering, type Observation, selfOf } from '../../../domain/observation.js';
 import { eachSlot } from '../../../domain/ownership.js';
@@ -32,7 +33,7 @@ const SAMPLES = 5;
 
 /**
  * What the masters say of the contents of their slots, with the operator's rights: keys slot by slot, memory, and the largest keys among those that were measured. Reads only.
- * Bytes are the mean of all keys of a node. What a master does not let be asked (an operator of an older version may not measure keys) or say in time is left out.
+ * Bytes are what the server counts for each slot where it does, else the mean of all keys of a node. What a master does not let be asked (an operator of an older version may not measure keys) or say in time is left out.
  * @throws ForgeError SecretUnavailable
  */
 export async function gatherSlotFacts(
@@ -72,12 +73,41 @@ async function factsOf({ nodes, master, moving }: Asked): Promise<MasterFacts> {
   return {
     node: master.name,
     keysPerSlot,
-    bytesPerSlot: null,
+    bytesPerSlot: await bytesPerSlot({ nodes, master, owned: selfOf(master)?.slots ?? [] }),
     bytesPerKey: keys === 0 || !Number.isFinite(dataset) ? 0 : Math.round(dataset / keys),
     usedMemoryBytes: master.usedMemoryBytes,
     maxmemoryBytes: master.maxmemoryBytes,
     largestKeys: await largestKeys({ nodes, master, slots: keysPerSlot.filter(([slot]) => moving.has(slot)) }),
   };
+}
+
+/** As the server itself counts them; `null` where it does not: it is too old, or set not to, or does not let the operator ask. */
+async function bytesPerSlot(request: {
+  readonly nodes: Pick<OpenNodes, 'send'>;
+  readonly master: AnsweringNode;
+  readonly owned: readonly SlotRange[];
+}): Promise<MasterFacts['bytesPerSlot']> {
+  const { nodes, master, owned } = request;
+  if (!capabilitiesOf(master).slotStats) return null;
+  const parts = owned.flatMap(([from, to]) =>
+    Array.from({ length: Math.ceil((to - from + 1) / AT_ONCE) }, (_, i): SlotRange => {
+      return [from + i * AT_ONCE, Math.min(to, from + (i + 1) * AT_ONCE - 1)];
+    }),
+  );
+  const bytes: (readonly [number, number])[] = [];
+  for (const [from, to] of parts) {
+    const [reply] = await nodes.send(master.name, [['CLUSTER', 'SLOT-STATS', 'SLOTSRANGE', from, to]]);
+    const rows = reply?.ok === true && Array.isArray(reply.value) ? (reply.value as unknown[]) : [];
+    for (const row of rows) {
+      const [slot, stats] = Array.isArray(row) ? (row as unknown[]) : [];
+      const at = Array.isArray(stats) ? stats.indexOf('memory-bytes') : -1;
+      const value: unknown = at < 0 || !Array.isArray(stats) ? undefined : stats[at + 1];
+      if (typeof slot !== 'number' || typeof value !== 'number') return null;
+      if (value > 0) bytes.push([slot, value]);
+    }
+    if (rows.length === 0) return null;
+  }
+  return bytes;
 }
 
 /** Where there are too many keys to measure each, as many of every slot. */

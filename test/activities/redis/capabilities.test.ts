@@ -62,6 +62,7 @@ describe.each(ENGINE_NAMES)('%s', (name) => {
   it('has the commands that are believed of it, and no slot mover that is not', async () => {
     expect(await knows('cluster|addslotsrange')).toBe(believed.slotRanges);
     expect(await knows('cluster|shards')).toBe(believed.shards);
+    expect(await knows('cluster|slot-stats')).toBe(believed.slotStats);
     expect(await knows('cluster|migration')).toBe(believed.slotMover?.asked === 'target');
     expect(await knows('cluster|migrateslots')).toBe(believed.slotMover?.asked === 'source');
   });
