@@ -1,19 +1,19 @@
 import type { SecretResolver } from '../config/secrets.js';
-import type { ReshapeActivities } from '../domain/reshape-steps.js';
 import type { HostStep, LeaseRequest } from '../domain/steps.js';
 import { type ClusterActivities, createClusterActivities } from './cluster/activities.js';
 import { createHostActivities, type HostActivities } from './hosts/activities.js';
-import { confirmToken } from './hosts/lease.js';
+import { confirmToken, forgetIdentities } from './hosts/lease.js';
 import type { HostHelper } from './hosts/helper.js';
 import { dropFences } from './redis/left-fences.js';
 import { createRedisActivities, type RedisActivities } from './redis/activities.js';
+import { gatherSlotFacts } from './redis/move/facts.js';
 import { lookAtSlots } from './redis/slots/look.js';
 import { otherSecrets } from './redis/users.js';
 import type { ServerActivities } from './server.js';
 import type { SshPool } from './ssh/pool.js';
 
 /** Everything that a workflow may ask a worker to do. */
-export type Activities = ForgeActivities & ServerActivities & ReshapeActivities;
+export type Activities = ForgeActivities & ServerActivities;
 
 /** What needs no Temporal server: `plan` and `status` call these directly. */
 export type ForgeActivities = HostActivities & RedisActivities & ClusterActivities;
@@ -26,7 +26,11 @@ export interface Adapters {
 
 export function createActivities({ ssh, secrets, helper }: Adapters): ForgeActivities {
   const hosts = createHostActivities({ ssh, secrets, helper });
-  const redis = createRedisActivities({ secrets, confirm: (request) => confirmToken({ ssh, helper }, request) });
+  const redis = createRedisActivities({
+    secrets,
+    confirm: (request) => confirmToken({ ssh, helper }, request),
+    letGo: (request) => forgetIdentities({ ssh, helper }, request),
+  });
   return {
     ...hosts,
     ...redis,
@@ -46,6 +50,7 @@ export function createActivities({ ssh, secrets, helper }: Adapters): ForgeActiv
       observe: (input) => redis.observeCluster(input),
       otherSecrets: (input) => otherSecrets(input, { secrets }),
       lookAtSlots: (look) => lookAtSlots(look, { secrets }),
+      gatherSlotFacts: (request) => gatherSlotFacts(request, { secrets }),
       secrets,
       helperSha256: helper.sha256,
     }),

@@ -10,7 +10,7 @@ export function nodeSettings(spec: ClusterSpec): Record<string, string> {
     'cluster-node-timeout': String(redis.nodeTimeoutMs),
     'cluster-require-full-coverage': yesNo(redis.requireFullCoverage),
     // Placement is ours: a replica that moves by itself would undo it.
-    'cluster-allow-replica-migration': yesNo(redis.replicaMigration === 'free'),
+    ...replicaMigration(spec),
     // Recovery to a point in time needs the times in the log from its first line on.
     'aof-timestamp-enabled': 'yes',
     maxmemory: String(redis.maxmemoryBytes),
@@ -25,6 +25,15 @@ export function nodeSettings(spec: ClusterSpec): Record<string, string> {
     appendfsync: persistence.appendfsync,
     save: persistence.save,
   });
+}
+
+/** Redis before 7.0 has no switch for it, only the number of replicas that a master has to keep before one of them moves; 1 is its own default. */
+function replicaMigration({ redis, engine: { kind, version } }: ClusterSpec): Record<string, string> {
+  const isFree = redis.replicaMigration === 'free';
+  const { unknownDirectives } = capabilitiesOf({ engine: kind, version });
+  return unknownDirectives.has('cluster-allow-replica-migration')
+    ? { 'cluster-migration-barrier': isFree ? '1' : '1000000' }
+    : { 'cluster-allow-replica-migration': yesNo(isFree) };
 }
 
 /** The settings to compare with CONFIG GET: those of `nodeSettings`, and those of `redis.extra` that CONFIG GET prints as they were written. */

@@ -21,6 +21,8 @@ export interface Capabilities {
   readonly settableWhileRunning: ReadonlySet<string>;
   /** CLUSTER SETSLOT is answered only when the node's replicas have it: one after the other on a connection. */
   readonly setSlotWaits: boolean;
+  /** Of a slot that it neither owns nor imports it says that it has no keys, whatever it has; only its number of all keys gives them away. */
+  readonly hidesForeignKeys: boolean;
   /** Who is told to move slots in one go, and by which command: the node that gets them, or the one that has them; `null` where keys are moved one by one. */
   readonly slotMover: { readonly asked: 'target' | 'source'; readonly command: readonly string[] } | null;
 }
@@ -43,6 +45,7 @@ export function capabilitiesOf(server: ServerIdentity): Capabilities {
     settableWhileRunning: server.engine === 'valkey' && isFrom(server, 9, 0) ? IO_THREADS : NONE,
     // valkey-io/valkey#445
     setSlotWaits: server.engine === 'valkey' && isFrom(server, 8, 0),
+    hidesForeignKeys: server.engine === 'redis' && isFrom(server, 8, 4),
     slotMover: slotMover(server),
   };
 }
@@ -71,4 +74,24 @@ export function identityFromWords(words: string): ServerIdentity | null {
 /** The beginning of what a server program of this kind and version says. */
 export function identityWords({ engine, version }: ServerIdentity): string {
   return `${engine === 'valkey' ? 'Valkey' : 'Redis'} server v=${version}`;
+}
+
+/** Whether a server takes keys as another one packs them (DUMP, MIGRATE, snapshots of slots): nobody reads a format that is newer than its own. */
+export function readsPayloadsOf(target: ServerIdentity, source: ServerIdentity): boolean {
+  const written = payloadFormat(source);
+  if (target.engine === 'redis' || written < FIRST_OF_REDIS_ALONE) return written <= payloadFormat(target);
+  // Valkey takes the formats that Redis has had since they parted for foreign.
+  return source.engine === 'valkey' && written <= payloadFormat(target);
+}
+
+/** Of Redis 7.4; until 7.2 both are the same. */
+const FIRST_OF_REDIS_ALONE = 12;
+
+/** Versions of the RDB format, by the first engine that writes it (knowledge: mechanics 4.1, measured matrix 7.7). */
+function payloadFormat(server: ServerIdentity): number {
+  if (server.engine === 'valkey') return isFrom(server, 9, 0) ? 80 : 11;
+  if (isFrom(server, 8, 6)) return 13;
+  if (isFrom(server, 7, 4)) return 12;
+  if (isFrom(server, 7, 2)) return 11;
+  return isFrom(server, 7, 0) ? 10 : 9;
 }

@@ -62,16 +62,3 @@ export interface MoveSlotsStep extends ClusterStep {
 export interface MovedSlots extends StepResult {
   readonly progress: MoveProgress;
 }
-
-/** What workers do for an operation that changes the shape of a cluster. */
-export interface ReshapeActivities {
-  joinNodes(step: JoinNodesStep): Promise<Joined>;
-  attachReplica(step: AttachReplicaStep): Promise<StepResult>;
-  switchMaster(step: SwitchMasterStep): Promise<StepResult>;
-  forgetNodes(step: ForgetNodesStep): Promise<StepResult>;
-  awaitForgotten(step: AwaitForgottenStep): Promise<StepResult>;
-  pinReplicas(step: PinReplicasStep): Promise<StepResult>;
-  unpinReplicas(step: PinReplicasStep): Promise<StepResult>;
-  repairSlots(step: RepairSlotsStep): Promise<StepResult>;
-  moveSlots(step: MoveSlotsStep): Promise<MovedSlots>;
-}

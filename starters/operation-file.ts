@@ -34,6 +34,7 @@ export async function writeWorking(wish: FileWish): Promise<void> {
 export async function endOfFile(wish: FileWish, { outcome, cluster }: OperationReport): Promise<string> {
   const { io, file } = wish;
   if (file === undefined) return '';
+  if (outcome === 'refused') return putBack(wish, file);
   if (outcome !== 'done') return whatIsLeft(wish, file);
   const after = afterOf(io, file);
   const diff = after === null ? '' : specDiff(file.before, after);
@@ -47,6 +48,12 @@ export async function endOfFile(wish: FileWish, { outcome, cluster }: OperationR
   );
   for (const line of renderDiff(diff, io)) io.err(line);
   return diff;
+}
+
+/** Nothing of it was begun. */
+async function putBack(wish: FileWish, { before, working }: SpecFile): Promise<string> {
+  if (writes(wish) && before.text !== working.text) await write(wish.io, working, before);
+  return specDiff(before, working);
 }
 
 function whatIsLeft(wish: FileWish, { before, working }: SpecFile): string {

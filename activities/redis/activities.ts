@@ -8,6 +8,7 @@ import type {
   JoinNodesStep,
   MovedSlots,
   MoveSlotsStep,
+  PinReplicasStep,
   RepairSlotsStep,
   SwitchMasterStep,
 } from '../../domain/reshape-steps.js';
@@ -19,25 +20,29 @@ import { form, type Formed, type FormRequest } from './form.js';
 import type { FenceDeps } from './fence.js';
 import { attachReplica } from './members/attach.js';
 import { awaitForgotten } from './members/await-forgotten.js';
-import { forgetNodes } from './members/forget.js';
+import { type ForgetDeps, forgetNodes } from './members/forget.js';
 import { joinNodes } from './members/join.js';
+import { pinReplicas, unpinReplicas } from './members/pin.js';
 import { switchMaster } from './members/switch.js';
 import { moveSlots } from './move/move-slots.js';
-import { observe } from './observe.js';
+import { observe, type ObserveRequest } from './observe.js';
 import { setSettings, type SettingsStep } from './settings.js';
 import { repairSlots } from './slots/repair.js';
 import { smoke } from './smoke.js';
 import { setUsers, type UsersStep } from './users.js';
 
+export type RedisDeps = FenceDeps & Pick<ForgetDeps, 'letGo'>;
+
 /** What is done with nodes over their own protocol. */
-export function createRedisActivities({ secrets, confirm }: FenceDeps) {
+export function createRedisActivities({ secrets, confirm, letGo }: RedisDeps) {
   const membersDeps = () => {
     const { cancellationSignal: signal } = Context.current();
     return { secrets, confirm, progress: tellProgress, signal };
   };
   return {
     /** All nodes' views and what each says of itself. Read only. */
-    observeCluster: ({ spec }: { readonly spec: ClusterSpec }): Promise<Observation> => observe({ spec, secrets }),
+    observeCluster: (request: Omit<ObserveRequest, 'secrets'>): Promise<Observation> =>
+      observe({ ...request, secrets }),
 
     /** Makes one cluster of the declared nodes, from whatever an earlier attempt left. */
     formCluster: (request: FormRequest): Promise<Formed> => form(request, membersDeps()),
@@ -59,12 +64,22 @@ export function createRedisActivities({ secrets, confirm }: FenceDeps) {
 
     /** Resets nodes that leave, and has every member forget them. */
     async forgetNodes(step: ForgetNodesStep): Promise<StepResult> {
-      return forgetNodes(step, membersDeps());
+      return forgetNodes(step, { ...membersDeps(), letGo });
     },
 
     /** Looks for forgotten nodes when Redis would learn of them again, and sees to it that it does not. */
     async awaitForgotten(step: AwaitForgottenStep): Promise<StepResult> {
-      return awaitForgotten(step, membersDeps());
+      return awaitForgotten(step, { ...membersDeps(), letGo });
+    },
+
+    /** Keeps Redis from moving replicas by itself, for the time of an operation. */
+    async pinReplicas(step: PinReplicasStep): Promise<StepResult> {
+      return pinReplicas(step, { secrets, confirm });
+    },
+
+    /** Takes that back. */
+    async unpinReplicas(step: PinReplicasStep): Promise<StepResult> {
+      return unpinReplicas(step, { secrets, confirm });
     },
 
     /** Changes settings of one running node, and reads each back. */

@@ -97,6 +97,14 @@ describe("the spec's file on its way through an operation", () => {
     expect(await now()).not.toMatch(/leaving|6381/);
   });
 
+  it('is what it was where the operation was refused', async () => {
+    const [file, { io }] = [await fileOf(), terminal()];
+    const wish = { io, file, options: { writeSpec: true } as const };
+    await writeWorking(wish);
+    expect(await endOfFile(wish, ended('refused'))).toMatch(marked);
+    expect(await now()).toBe(text);
+  });
+
   it('is not written over what somebody else wrote meanwhile, and the operation is not less done for it', async () => {
     const [file, { io, said }] = [await fileOf(), terminal()];
     const wish = { io, file, options: { writeSpec: true } as const };

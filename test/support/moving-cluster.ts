@@ -11,6 +11,7 @@ import { place } from '../../domain/placement.js';
 import type { MovedSlots, MoveSlotsStep } from '../../domain/reshape-steps.js';
 import type { SlotMove } from '../../domain/slot-moves.js';
 import { CONFIRMED, TOKEN } from './fence.js';
+import { type Ledger, type LedgerRequest, startLedger } from './ledger.js';
 import { type RedisNodes, type RedisNodesOptions, startRedisNodes } from './redis-nodes.js';
 
 /** A formed cluster between whose masters slots are moved. */
@@ -28,6 +29,8 @@ export interface MovingCluster extends RedisNodes {
   move(moves: readonly SlotMove[], change?: MoveChange): Promise<MovedSlots>;
   /** A cluster-aware client of the application. */
   client(): Cluster;
+  /** Clients of the application that write without end, and know what has to be there. */
+  ledger(change?: Partial<LedgerRequest>): Promise<Ledger>;
 }
 
 export interface MoveChange extends Partial<MoveSlotsDeps> {
@@ -104,6 +107,13 @@ export async function startMovingCluster(options: RedisNodesOptions = {}): Promi
       clients.push(client);
       return client;
     },
+    ledger: (change) =>
+      startLedger({
+        nodes: [...nodes.servers.values()].map(({ address, port }) => ({ address, port })),
+        app: { user: 'app', password: nodes.password.app },
+        admin: { user: 'admin', password: nodes.password.admin },
+        ...change,
+      }),
     stop: async () => {
       for (const client of clients) client.disconnect();
       for (const open of connections.values()) open.then((one) => one.close()).catch(() => undefined);

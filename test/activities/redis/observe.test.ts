@@ -1,6 +1,9 @@
+import { execFile } from 'node:child_process';
 import { createServer as createHttpServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { createServer, type Server } from 'node:net';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { askNode } from '../../../activities/redis/ask-node.js';
 import { type Credentials, withNode } from '../../../activities/redis/connection.js';
@@ -15,6 +18,7 @@ import { type RedisNodes, startRedisNodes } from '../../support/redis-nodes.js';
 import { startRedis } from '../../support/redis-server.js';
 import { until } from '../../support/until.js';
 
+const PROJECT = fileURLToPath(new URL('../../..', import.meta.url));
 const CANARY = 'canary-3f1c9a7d52';
 
 let nodes: RedisNodes;
@@ -54,6 +58,17 @@ describe('askNode', () => {
 
   it('tells a port where nobody listens', async () => {
     expect(await ask(await freePort())).toMatchObject({ answered: false, silence: 'connection-refused' });
+  });
+
+  it('leaves nothing behind then that would keep a process from its end', async () => {
+    const program = `
+      const { withNode } = await import('./activities/redis/connection.ts');
+      const target = { address: '127.0.0.1', port: ${await freePort()}, credentials: {}, timeoutMs: 400 };
+      await withNode(target, () => Promise.resolve()).catch(() => undefined);
+      console.log(process.getActiveResourcesInfo().filter((resource) => resource === 'Timeout').length);`;
+    const argv = ['--import', 'tsx', '--input-type=module', '-e', program];
+    const { stdout } = await promisify(execFile)(process.execPath, argv, { cwd: PROJECT });
+    expect(stdout.trim()).toBe('0');
   });
 
   it('tells an address without a route or a name', async () => {
