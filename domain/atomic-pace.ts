@@ -20,7 +20,7 @@ export interface AtomicLimits {
  */
 export const REDIS_LIMITS: AtomicLimits = {
   lanes: { node: 1, source: 1, target: 1 },
-  keys: 8_000_000,
+  keys: Number.MAX_SAFE_INTEGER,
   bytes: 2 ** 30,
   stalledBy: 'start',
 };
@@ -37,19 +37,46 @@ export const VALKEY_LIMITS: AtomicLimits = {
   stalledBy: 'keys',
 };
 
+/** A node that gives slots away. */
+export interface SourceLoad {
+  readonly usedBytes: number;
+  /** On average. */
+  readonly bytesPerKey: number;
+  /** Its last fork; 0 where it never did. */
+  readonly forkMs: number;
+}
+
+/** Both engines fork for each task, and a node answers nobody while it forks. What it says of its last one may be a busy moment's. */
+const FORK_MS_PER_GIB = 20;
+const MOST_FORK_MS_PER_GIB = 60;
+const MS_PER_DELETED_KEY = 0.0007;
+/** A whole node goes in so many tasks at the least, and in no more than so many, however large it is. */
+const FEWEST_TASKS = 16;
+const MOST_TASKS = 64;
+
+/** The larger a node the longer its forks, so the larger its tasks: there is no use in waits that are shorter than the one for the fork. */
+export function limitsOf(
+  limits: AtomicLimits,
+  { usedBytes, forkMs, bytesPerKey }: SourceLoad,
+): AtomicLimits & { readonly leastBytes: number } {
+  const gib = usedBytes / 2 ** 30;
+  const fork = Math.min(Math.max(forkMs, gib * FORK_MS_PER_GIB), gib * MOST_FORK_MS_PER_GIB);
+  const keys = Math.max(limits.keys, Math.floor(fork / MS_PER_DELETED_KEY));
+  const bytes = Math.max(limits.bytes, usedBytes / FEWEST_TASKS);
+  return { ...limits, keys, bytes, leastBytes: Math.min(usedBytes / MOST_TASKS, keys * bytesPerKey) };
+}
+
 /** How tasks are cut and spaced from here on. */
 export interface Pace {
-  /** Of one task, at the most. */
-  readonly keys: number;
+  /** Of the keys that a task may have. */
+  readonly share: number;
   /** Between the end of a task and the next one. */
   readonly restMs: number;
   /** How many times longer tasks took than estimated; `null` before the first. */
   readonly slowness: number | null;
 }
 
-export function firstPace(limits: AtomicLimits): Pace {
-  return { keys: limits.keys, restMs: 0, slowness: null };
-}
+export const FIRST_PACE: Pace = { share: 1, restMs: 0, slowness: null };
 
 /** What a task of so much costs on a machine of two cores, in milliseconds: beside the fixed part, keys by their number and by their size. */
 export function taskMs({ keys, bytes }: { readonly keys: number; readonly bytes: number }): number {
@@ -65,21 +92,22 @@ const FIRST_TASK_BYTES = 128 * 2 ** 20;
 
 export interface TaskRoom {
   readonly limits: AtomicLimits;
+  readonly source: SourceLoad;
   readonly pace: Pace;
   readonly rules: Pick<MovesSpec, 'maxKeysPerSecond'>;
-  /** On average, of the node that gives them away. */
-  readonly bytesPerKey: number;
   /** Until the mover has to look up. */
   readonly timeMs: number;
 }
 
 /** How many keys the next task may hold. It ends in time, as far as that can be said, and holds no more than a second's share of the allowed rate. */
-export function keysOfNextTask({ limits, pace, rules, bytesPerKey, timeMs }: TaskRoom): number {
-  const bytes = pace.slowness === null ? Math.min(limits.bytes, FIRST_TASK_BYTES) : limits.bytes;
+export function keysOfNextTask({ limits, source, pace, rules, timeMs }: TaskRoom): number {
+  const { bytesPerKey } = source;
+  const { keys, bytes, leastBytes } = limitsOf(limits, source);
   const msPerKey = (MS_PER_KEY + bytesPerKey * MS_PER_BYTE) * (pace.slowness ?? 1);
-  const inTime = (timeMs - FIXED_MS) / msPerKey;
-  const allowed = rules.maxKeysPerSecond ?? Number.POSITIVE_INFINITY;
-  return Math.max(1, Math.floor(Math.min(pace.keys, bytes / Math.max(1, bytesPerKey), inTime, allowed)));
+  const known = pace.slowness === null ? Math.min(bytes, FIRST_TASK_BYTES) : bytes;
+  const wanted = Math.min(known / bytesPerKey, (timeMs - FIXED_MS) / msPerKey);
+  const most = Math.min(Math.max(FEWEST_KEYS, keys * pace.share), rules.maxKeysPerSecond ?? Number.POSITIVE_INFINITY);
+  return Math.max(1, Math.floor(Math.min(most, Math.max(wanted, leastBytes / bytesPerKey))));
 }
 
 /** A task that has ended, and what clients saw meanwhile. */
@@ -106,22 +134,23 @@ export function nextPace({
   const slowness = pace.slowness === null ? ratio : (pace.slowness + ratio) / 2;
   if (targetP99Ms === null || seen.p99Ms === null) return { ...pace, slowness };
   if (seen.p99Ms > targetP99Ms) return { ...slower(pace, limits), slowness };
-  if (seen.p99Ms * 2 < targetP99Ms) return { ...quicker(pace, limits), slowness };
+  if (seen.p99Ms * 2 < targetP99Ms) return { ...quicker(pace), slowness };
   return { ...pace, slowness };
 }
 
 const LEAST_SLOWNESS = 0.1;
 const MOST_SLOWNESS = 1000;
 const FEWEST_KEYS = 500;
+const LEAST_SHARE = 1 / 128;
 const SHORTEST_REST_MS = 100;
 const LONGEST_REST_MS = 5000;
 
-function slower({ keys, restMs }: Pace, { stalledBy }: AtomicLimits): Omit<Pace, 'slowness'> {
-  if (stalledBy === 'keys' && keys > FEWEST_KEYS) return { keys: Math.max(FEWEST_KEYS, Math.floor(keys / 2)), restMs };
-  return { keys, restMs: Math.min(LONGEST_REST_MS, Math.max(SHORTEST_REST_MS, restMs * 2)) };
+function slower({ share, restMs }: Pace, { stalledBy }: AtomicLimits): Omit<Pace, 'slowness'> {
+  if (stalledBy === 'keys' && share > LEAST_SHARE) return { share: share / 2, restMs };
+  return { share, restMs: Math.min(LONGEST_REST_MS, Math.max(SHORTEST_REST_MS, restMs * 2)) };
 }
 
-function quicker({ keys, restMs }: Pace, limits: AtomicLimits): Omit<Pace, 'slowness'> {
-  if (restMs > 0) return { keys, restMs: restMs <= SHORTEST_REST_MS ? 0 : Math.floor(restMs / 2) };
-  return { keys: Math.min(limits.keys, Math.ceil(keys * 1.5)), restMs };
+function quicker({ share, restMs }: Pace): Omit<Pace, 'slowness'> {
+  if (restMs > 0) return { share, restMs: restMs <= SHORTEST_REST_MS ? 0 : Math.floor(restMs / 2) };
+  return { share: Math.min(1, share * 1.5), restMs };
 }

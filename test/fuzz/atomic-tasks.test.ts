@@ -50,6 +50,10 @@ function damaged(fields: readonly unknown[], blows: readonly Blow[]): unknown[] 
 
 type Parse = (answer: unknown) => AtomicTask[];
 
+function textIn(value: unknown): string {
+  return typeof value === 'string' ? value : '';
+}
+
 /** What a terminal would. */
 const ACTED_ON = /[\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/;
 const STATES = ['running', 'retrying', 'done', 'cancelled', 'failed'];
@@ -90,10 +94,7 @@ describe.each<[string, Parse, readonly unknown[], string]>([
   it('are refused or understood, whatever came in between', () => holds(inputs, isUnderstood(parse, fields)));
 
   it.each<[string, (task: AtomicTask, damagedFields: readonly unknown[]) => AtomicTask]>([
-    [
-      'words were taken as they are',
-      (task, all) => ({ ...task, error: String(all[all.indexOf(errorField) + 1] ?? '') }),
-    ],
+    ['words were taken as they are', (task, all) => ({ ...task, error: textIn(all[all.indexOf(errorField) + 1]) })],
     [
       'slots were not checked',
       (task, all) => ({ ...task, ranges: [[0, Number(all.find((one) => one === '16384') ?? 9)]] }),

@@ -5,8 +5,8 @@ import type { MovesSpec } from '../../../domain/spec.js';
 import { silenceOf } from '../silence.js';
 import { askedEnd, type PairWork, type Running, type Tools } from './atomic-task.js';
 
-/** A pair that cannot begin is asked again after this. */
-const NOT_READY_MS = 200;
+/** A pair that cannot begin is asked again after this: the child of the task before may not be laid to rest yet. */
+const NOT_READY_MS = 50;
 
 export interface BeginRequest {
   readonly pairs: readonly PairWork[];
@@ -65,18 +65,20 @@ async function isReadyToMove({ transfer }: PairWork, { nodes }: Tools): Promise<
   return reasons.every((reason) => reason === null);
 }
 
-async function begin(pair: PairWork, request: BeginRequest, { engine, nodes }: Tools): Promise<Begun> {
+/** @throws MoveTrouble where it does not fit into the target, too */
+async function begin(pair: PairWork, request: BeginRequest, { engine, nodes, roomOf }: Tools): Promise<Begun> {
   const { pace, rules, until, begunBefore } = request;
   const maxKeys = keysOfNextTask({
     limits: engine.limits,
     pace,
     rules,
-    bytesPerKey: pair.bytesPerKey,
+    source: pair.source,
     timeMs: until - performance.now(),
   });
   const { chunk, left } = takeChunk(pair.left, maxKeys);
-  pair.left = left;
   const { transfer } = pair;
+  await roomOf(transfer.to.name).reserve(weightOf(pair, chunk).bytes);
+  pair.left = left;
   const running: Running = {
     pair,
     chunk,
@@ -113,7 +115,7 @@ export function foundTask(pair: PairWork, chunk: Chunk, task: AtomicTask): Runni
 }
 
 export function weightOf(
-  { bytesPerKey }: PairWork,
+  { source: { bytesPerKey } }: PairWork,
   { keys }: Chunk,
 ): { readonly keys: number; readonly bytes: number } {
   return { keys, bytes: Math.round(keys * bytesPerKey) };

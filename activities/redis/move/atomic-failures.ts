@@ -30,11 +30,7 @@ export function taskFailure({ transfer, ranges, words }: Refused): ForgeError | 
         next: 'The replication user may not do on the nodes what moving slots takes: run apply, which gives it its rights.',
       });
     case 'no-room':
-      return new ForgeError('CommandFailed', {
-        what,
-        left,
-        next: `Give ${to.name} more memory (redis.maxmemory), or move less to it.`,
-      });
+      return new MoveTrouble({ trouble: 'no-room', node: to.name, words });
     case 'busy':
     case 'other':
       return new ForgeError('CommandFailed', {

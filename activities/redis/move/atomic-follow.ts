@@ -32,7 +32,7 @@ export async function standingOf(running: Running, task: AtomicTask | undefined,
   if (task?.state === 'running') return { kind: 'under-way' };
   if (task?.state === 'retrying') return retrying(running, task, tools);
   const { from, to } = running.pair.transfer;
-  const owner = await whereabouts(running, tools.nodes);
+  const owner = await whereabouts(running, tools);
   switch (owner) {
     case 'target':
       return { kind: 'moved' };
@@ -58,9 +58,7 @@ async function retrying(running: Running, task: AtomicTask, tools: Tools): Promi
   const { from, to } = running.pair.transfer;
   await cancelTasks({ asked: to.name, others: [from.name], ids: new Set([task.id]) }, tools);
   await tools.nodes.must(from.name, [['PING']]);
-  return (await whereabouts(running, tools.nodes)) === 'target'
-    ? { kind: 'moved' }
-    : { kind: 'failed', words: task.error };
+  return (await whereabouts(running, tools)) === 'target' ? { kind: 'moved' } : { kind: 'failed', words: task.error };
 }
 
 /** One end often only says that the other one knows more. */

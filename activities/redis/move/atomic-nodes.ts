@@ -1,3 +1,4 @@
+import type { SourceLoad } from '../../../domain/atomic-pace.js';
 import type { SlotLoad } from '../../../domain/atomic-schedule.js';
 import { type AtomicTask, isTrimming } from '../../../domain/atomic-tasks.js';
 import { ForgeError } from '../../../domain/errors.js';
@@ -28,6 +29,8 @@ export type OwnWords = Pick<ViewEntry, 'id' | 'masterId' | 'slots' | 'migrating'
 
 /** The nodes of an atomic move: what is asked of them, and how long one may be silent. */
 export class AtomicNodes {
+  /** As many tasks, past ones among them, as any node tells of. */
+  mostTasks = 0;
   readonly #silentSince = new Map<string, number>();
   readonly #marks = new Map<string, { readonly at: number; readonly offset: number }[]>();
 
@@ -69,7 +72,10 @@ export class AtomicNodes {
   /** All tasks that a node knows of; `null` where it is silent. @throws as `ask` */
   async tasks(name: string): Promise<AtomicTask[] | null> {
     const replies = await this.ask(name, [this.engine.status]);
-    return replies === null ? null : readable(name, () => this.engine.read(valueOf(replies[0])));
+    if (replies === null) return null;
+    const tasks = readable(name, () => this.engine.read(valueOf(replies[0])));
+    this.mostTasks = Math.max(this.mostTasks, tasks.length);
+    return tasks;
   }
 
   /** What a node says of itself; `null` where it is silent. @throws as `ask` */
@@ -100,12 +106,16 @@ export class AtomicNodes {
     return loads;
   }
 
-  /** What a key takes on this node, on average: neither engine tells it of a slot. @throws as `must` */
-  async bytesPerKey(name: string): Promise<number> {
-    const replies = await this.must(name, [['INFO', 'memory'], ['DBSIZE']]);
+  /** What a node has in all, what a key takes on average (neither engine tells it of a slot), and how long it forks. @throws as `must` */
+  async loadOf(name: string): Promise<SourceLoad> {
+    const replies = await this.must(name, [['INFO', 'memory'], ['INFO', 'stats'], ['DBSIZE']]);
     return readable(name, () => {
-      const bytes = Number(parseInfo(textOf(replies[0])).get('used_memory_dataset') ?? '0');
-      return Math.max(1, (Number.isFinite(bytes) ? bytes : 0) / Math.max(1, countOf(replies[1])));
+      const [memory, stats] = [parseInfo(textOf(replies[0])), parseInfo(textOf(replies[1]))];
+      return {
+        usedBytes: numberIn(memory, 'used_memory'),
+        bytesPerKey: Math.max(1, numberIn(memory, 'used_memory_dataset') / Math.max(1, countOf(replies[2]))),
+        forkMs: numberIn(stats, 'latest_fork_usec') / 1000,
+      };
     });
   }
 
@@ -184,6 +194,12 @@ export function within(owned: readonly SlotRange[], wanted: readonly SlotRange[]
 /** Valkey tells it; Redis keeps to itself that CLIENT PAUSE holds, and its task waits. */
 function isPaused(clients: InfoFields): boolean {
   return !['none', 'slot_migration_in_progress'].includes(clients.get('paused_reason') ?? 'none');
+}
+
+/** 0 for a field that is not there, or is no number. */
+function numberIn(info: InfoFields, name: string): number {
+  const value = info.get(name) ?? '';
+  return /^\d{1,16}$/.test(value) ? Number(value) : 0;
 }
 
 /** Each replica's line in INFO ends with the seconds since its last word. */

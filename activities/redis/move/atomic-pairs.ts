@@ -23,7 +23,7 @@ async function lookAtPair(transfer: Transfer, nodes: AtomicNodes): Promise<PairW
     });
   return {
     transfer,
-    bytesPerKey: await nodes.bytesPerKey(from.name),
+    source: await nodes.loadOf(from.name),
     left: await nodes.countKeys(from.name, left),
     notBefore: 0,
     failures: 0,

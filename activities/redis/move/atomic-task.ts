@@ -1,15 +1,16 @@
+import type { SourceLoad } from '../../../domain/atomic-pace.js';
 import type { Chunk, SlotLoad } from '../../../domain/atomic-schedule.js';
 import type { AtomicTask } from '../../../domain/atomic-tasks.js';
 import { formatRanges } from '../../../domain/slots.js';
 import type { AtomicEngine } from './atomic-engine.js';
 import { type AtomicNodes, ownsAll, ownsAny } from './atomic-nodes.js';
 import type { MovingMaster, Transfer } from './mover.js';
+import type { Room } from './room.js';
 
 /** Two masters, and what is left to be moved between them. */
 export interface PairWork {
   readonly transfer: Transfer;
-  /** On average, of the node that gives them away. */
-  readonly bytesPerKey: number;
+  readonly source: SourceLoad;
   left: readonly SlotLoad[];
   /** No task is begun before; by `performance.now()`. */
   notBefore: number;
@@ -37,6 +38,8 @@ export interface Running {
 export interface Tools {
   readonly engine: AtomicEngine;
   readonly nodes: AtomicNodes;
+  /** What a target has left. Redis takes what a task brings beyond all limits, and then refuses its clients. */
+  readonly roomOf: (target: string) => Room;
 }
 
 /** The end that is told what to do. */
@@ -71,7 +74,7 @@ export type Whereabouts =
   | 'unknown';
 
 /** @throws MoveTrouble; ForgeError Fenced */
-export async function whereabouts({ pair, chunk }: Running, nodes: AtomicNodes): Promise<Whereabouts> {
+export async function whereabouts({ pair, chunk }: Running, { nodes }: Pick<Tools, 'nodes'>): Promise<Whereabouts> {
   const { from, to } = pair.transfer;
   const [source, target] = await Promise.all([nodes.ownWords(from.name), nodes.ownWords(to.name)]);
   if (source === null || target === null) return 'unknown';

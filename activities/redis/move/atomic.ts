@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { firstPace, nextPace, type Pace } from '../../../domain/atomic-pace.js';
+import { FIRST_PACE, nextPace } from '../../../domain/atomic-pace.js';
 import { atomicTroubleOf, fateOfTask, type StopReason } from '../../../domain/atomic-refusals.js';
 import { ForgeError } from '../../../domain/errors.js';
 import { beginTasks, foundTask, weightOf } from './atomic-begin.js';
@@ -10,8 +10,9 @@ import { standingOf } from './atomic-follow.js';
 import { AtomicNodes } from './atomic-nodes.js';
 import { lookAtPairs } from './atomic-pairs.js';
 import { sweep } from './atomic-sweep.js';
-import { askedEnd, findTask, otherEnd, type PairWork, type Running, whereabouts } from './atomic-task.js';
+import { askedEnd, findTask, otherEnd, type PairWork, type Running, type Tools, whereabouts } from './atomic-task.js';
 import type { MoveTally, MoveWork, SlotMover } from './mover.js';
+import { Room } from './room.js';
 import { StallProbe } from './stall.js';
 
 /** Between looks at tasks: often while they are young, as many are over in tenths of a second. */
@@ -57,9 +58,10 @@ class AtomicMove {
   readonly #nodes: AtomicNodes;
   readonly #startedAt = performance.now();
   readonly #done = { slots: 0, keys: 0, bytes: 0 };
+  readonly #rooms = new Map<string, Room>();
   #pairs: readonly PairWork[] = [];
   #running: Running[] = [];
-  #pace: Pace;
+  #pace = FIRST_PACE;
   #keysBegun = 0;
   #begunBefore = false;
   #stop: Stop | null = null;
@@ -70,7 +72,6 @@ class AtomicMove {
     private readonly probe: StallProbe,
   ) {
     this.#nodes = new AtomicNodes(work.nodes, engine);
-    this.#pace = firstPace(engine.limits);
   }
 
   /** @throws ForgeError Refused, CommandFailed, Fenced; MoveTrouble where a node is gone, or is not what it was */
@@ -89,8 +90,14 @@ class AtomicMove {
     return this.#tally;
   }
 
-  get #tools() {
-    return { engine: this.engine, nodes: this.#nodes };
+  get #tools(): Tools {
+    return { engine: this.engine, nodes: this.#nodes, roomOf: (target) => this.#roomOf(target) };
+  }
+
+  #roomOf(target: string): Room {
+    const room = this.#rooms.get(target) ?? new Room(target, this.work.nodes);
+    this.#rooms.set(target, room);
+    return room;
   }
 
   get #tally(): MoveTally {
@@ -104,10 +111,15 @@ class AtomicMove {
       else await this.#end(this.#stop);
       this.work.progress(this.#tally);
       if (this.#running.length === 0 && (this.#stop !== null || this.#pairs.every(isDone))) return;
-      const young = this.#running.some(({ startedAt }) => performance.now() - startedAt < YOUNG_MS);
-      await sleep(young ? POLL_MS : LONG_POLL_MS);
+      await sleep(this.#pollMs);
       await this.#poll();
     }
+  }
+
+  /** The engines tell of past tasks, too: Valkey of a thousand. */
+  get #pollMs(): number {
+    const young = this.#running.some(({ startedAt }) => performance.now() - startedAt < YOUNG_MS);
+    return Math.max(young ? POLL_MS : LONG_POLL_MS, this.#nodes.mostTasks / 10);
   }
 
   /** Since when, too. A signal is more urgent than the time. */
@@ -128,7 +140,7 @@ class AtomicMove {
       this.#tools,
     );
     for (const { running, refusal } of begun) {
-      if (refusal !== null) this.#putBack(running, refusal);
+      if (refusal !== null) this.#failed(running, refusal);
       else {
         this.#running.push(running);
         this.#begunBefore = true;
@@ -200,7 +212,9 @@ class AtomicMove {
   }
 
   #drop(running: Running): void {
+    const { pair, chunk, adopted } = running;
     this.#running = this.#running.filter((one) => one !== running);
+    if (!adopted) this.#roomOf(pair.transfer.to.name).release(weightOf(pair, chunk).bytes);
   }
 
   /** A node's tasks are cancelled together: Valkey knows no other way, and Redis has one at a time. */
@@ -231,7 +245,7 @@ class AtomicMove {
   }
 
   async #afterCancel(running: Running): Promise<void> {
-    const owner = await unlessGone(() => whereabouts(running, this.#nodes));
+    const owner = await unlessGone(() => whereabouts(running, this.#tools));
     if (owner === 'target' || owner === 'between') this.#moved(running);
     else this.#drop(running);
   }

@@ -281,6 +281,17 @@ describe.each<{ engine: EngineName; asked: 'source' | 'target' }>([
     expect(await ownedBy(a, ranges)).toBe(100);
   });
 
+  it('do not go where there is no room for them, and the node that has none is named', async () => {
+    const ranges = await slotsFrom(c, 300);
+    await cluster.pipeline(a, [['CONFIG', 'SET', 'maxmemory', '1mb']]);
+    const failure = await failureOf(cluster.move([{ from: c, to: a, ranges }]));
+    await cluster.pipeline(a, [['CONFIG', 'SET', 'maxmemory', '256mb']]);
+    expect(failure.type).toBe('CommandFailed');
+    expect(failure.message).toContain(`${a}: it uses`);
+    expect(failure.message).toMatch(/of its maxmemory of 1 MiB.*more memory/);
+    expect(await ownedBy(c, ranges)).toBe(300);
+  });
+
   it('go on under a newer attempt, and the older one ends without a word to the nodes', async () => {
     const ranges = await slotsFrom(c, 500);
     const before = await allTasks();
