@@ -28,7 +28,7 @@ export interface SwitchInput {
   readonly nodes: readonly LookedNode[];
   /** Names of nodes that leave the cluster: what they see is not waited for. */
   readonly leaving: ReadonlySet<string>;
-  /** Names of nodes that have, or may have, an atomic slot migration under way. */
+  /** IDs of nodes that are, or may be, an end of an atomic slot migration under way. */
   readonly migrating: ReadonlySet<string>;
   /** `running`: a failover was begun so shortly before that it may still come to its end, or has not expired. */
   readonly attempt: 'none' | 'running';
@@ -57,7 +57,7 @@ export function planSwitch(input: SwitchInput): Decision<SwitchAction> {
     ...viewers.filter(({ clusterState }) => clusterState !== 'ok').map(({ name }) => `${name} says cluster_state:fail`),
     ...slotDisagreements(viewers),
     ...[node, master]
-      .filter(({ name }) => input.migrating.has(name))
+      .filter(({ id }) => input.migrating.has(id))
       .map(({ name }) => `${name} may have a slot migration under way`),
   ];
   if (closed.length > 0) return waiting(...closed);

@@ -1,8 +1,8 @@
-import { isUnderWay, parseRedisTasks, parseValkeyTasks } from '../../../domain/atomic-tasks.js';
+import { type AtomicTask, isUnderWay, parseRedisTasks, parseValkeyTasks } from '../../../domain/atomic-tasks.js';
 import { ForgeError } from '../../../domain/errors.js';
+import type { FormingNode } from '../../../domain/formation.js';
 import { answeringOf, type LookedNode } from '../../../domain/members.js';
 import { leavingNodes } from '../../../domain/nodes.js';
-import { selfOf } from '../../../domain/observation.js';
 import type { SwitchMasterStep } from '../../../domain/reshape-steps.js';
 import type { StepResult } from '../../../domain/steps.js';
 import { planSwitch, type SwitchAction } from '../../../domain/switching.js';
@@ -44,7 +44,7 @@ export async function switchMaster(step: SwitchMasterStep, deps: MembersDeps): P
         },
         untouched: 'Refused',
         lookFurther: async (looked) => {
-          migrating = await nodesMigrating(nodes, shardOf(node, looked));
+          migrating = await endsOfMigrations(nodes, answeringOf(looked));
         },
         decide,
         order: [],
@@ -58,32 +58,30 @@ export async function switchMaster(step: SwitchMasterStep, deps: MembersDeps): P
   });
 }
 
-/** A node and its master. */
-function shardOf(name: string, looked: readonly LookedNode[]): string[] {
-  const answering = answeringOf(looked);
-  const node = answering.find((one) => one.name === name);
-  const masterId = node === undefined ? null : (selfOf(node)?.masterId ?? null);
-  return answering.filter((one) => one === node || one.id === masterId).map((one) => one.name);
+/**
+ * IDs of the ends of all atomic slot migrations under way, whoever tells of them: one that has just begun is known to its target only. A node that does not
+ * say counts as one. @throws ForgeError Fenced
+ */
+async function endsOfMigrations(nodes: FormingNodes, members: readonly FormingNode[]): Promise<Set<string>> {
+  const ends = members.map(async ({ name, id }): Promise<string[]> => {
+    try {
+      const tasks = await tasksOn(nodes, name);
+      return tasks.filter(isUnderWay).flatMap(({ sourceId, targetId }) => [id, sourceId ?? id, targetId ?? id]);
+    } catch (error) {
+      if (error instanceof ForgeError) throw error;
+      // It did not answer in time, or with something else: the gate stays closed until it says that there is none.
+      return [id];
+    }
+  });
+  return new Set((await Promise.all(ends)).flat());
 }
 
-/** Which of these nodes have an atomic slot migration under way, or do not say. @throws ForgeError Fenced */
-async function nodesMigrating(nodes: FormingNodes, names: readonly string[]): Promise<Set<string>> {
-  const asked = names.map(async (name) => ((await mayMigrate(nodes, name)) ? [name] : []));
-  return new Set((await Promise.all(asked)).flat());
-}
-
-async function mayMigrate(nodes: FormingNodes, name: string): Promise<boolean> {
-  try {
-    const { slotMover } = await nodes.capabilitiesOf(name);
-    if (slotMover === null) return false;
-    const isRedis = slotMover.asked === 'target';
-    const [reply] = await nodes.send(name, [isRedis ? REDIS_TASKS : VALKEY_TASKS]);
-    return (isRedis ? parseRedisTasks : parseValkeyTasks)(valueOf(reply)).some(isUnderWay);
-  } catch (error) {
-    if (error instanceof ForgeError) throw error;
-    // It did not answer in time, or with something else: the gate stays closed until it says that there is none.
-    return true;
-  }
+async function tasksOn(nodes: FormingNodes, name: string): Promise<AtomicTask[]> {
+  const { slotMover } = await nodes.capabilitiesOf(name);
+  if (slotMover === null) return [];
+  const isRedis = slotMover.asked === 'target';
+  const [reply] = await nodes.send(name, [isRedis ? REDIS_TASKS : VALKEY_TASKS]);
+  return (isRedis ? parseRedisTasks : parseValkeyTasks)(valueOf(reply));
 }
 
 const REDIS_TASKS: Command = ['CLUSTER', 'MIGRATION', 'STATUS', 'ALL'];
