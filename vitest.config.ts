@@ -24,7 +24,12 @@ export default defineConfig({
           ...node,
           name: 'activities',
           retry,
-          include: ['test/activities/**/*.test.ts', 'test/lab/**/*.test.ts', 'test/starters/**/*.test.ts', 'test/ledger/**/*.test.ts'],
+          include: [
+            'test/activities/**/*.test.ts',
+            'test/lab/**/*.test.ts',
+            'test/starters/**/*.test.ts',
+            'test/ledger/**/*.test.ts',
+          ],
           testTimeout: 60_000,
           hookTimeout: 60_000,
         },

@@ -6,6 +6,7 @@ import { confirmToken } from './hosts/lease.js';
 import type { HostHelper } from './hosts/helper.js';
 import { dropFences } from './redis/left-fences.js';
 import { createRedisActivities, type RedisActivities } from './redis/activities.js';
+import { gatherSlotFacts } from './redis/move/facts.js';
 import { lookAtSlots } from './redis/slots/look.js';
 import { otherSecrets } from './redis/users.js';
 import type { ServerActivities } from './server.js';
@@ -45,6 +46,7 @@ export function createActivities({ ssh, secrets, helper }: Adapters): ForgeActiv
       observe: (input) => redis.observeCluster(input),
       otherSecrets: (input) => otherSecrets(input, { secrets }),
       lookAtSlots: (look) => lookAtSlots(look, { secrets }),
+      gatherSlotFacts: (request) => gatherSlotFacts(request, { secrets }),
       secrets,
       helperSha256: helper.sha256,
     }),

@@ -16,6 +16,8 @@ const OPERATOR_RIGHTS = [
   '+client|id +client|getname +client|setname +client|list',
   '+cluster|nodes +cluster|info +cluster|myid +cluster|slots +cluster|replicas +cluster|keyslot +cluster|countkeysinslot',
   '+config|get +acl|whoami +acl|users +acl|list +acl|getuser +acl|setuser +acl|deluser',
+  // How many keys a move will take, and how large they are: their names and sizes, never a value.
+  '~* +cluster|getkeysinslot +memory|usage',
 ].join(' ');
 
 /** What forming and steering a cluster takes, and nothing that reads or writes keys. */

@@ -72,3 +72,23 @@ export function identityFromWords(words: string): ServerIdentity | null {
 export function identityWords({ engine, version }: ServerIdentity): string {
   return `${engine === 'valkey' ? 'Valkey' : 'Redis'} server v=${version}`;
 }
+
+/** Whether a server takes keys as another one packs them (DUMP, MIGRATE, snapshots of slots): nobody reads a format that is newer than its own. */
+export function readsPayloadsOf(target: ServerIdentity, source: ServerIdentity): boolean {
+  const written = payloadFormat(source);
+  if (target.engine === 'redis' || written < FIRST_OF_REDIS_ALONE) return written <= payloadFormat(target);
+  // Valkey takes the formats that Redis has had since they parted for foreign.
+  return source.engine === 'valkey' && written <= payloadFormat(target);
+}
+
+/** Of Redis 7.4; until 7.2 both are the same. */
+const FIRST_OF_REDIS_ALONE = 12;
+
+/** Versions of the RDB format, by the first engine that writes it (knowledge: mechanics 4.1, measured matrix 7.7). */
+function payloadFormat(server: ServerIdentity): number {
+  if (server.engine === 'valkey') return isFrom(server, 9, 0) ? 80 : 11;
+  if (isFrom(server, 8, 6)) return 13;
+  if (isFrom(server, 7, 4)) return 12;
+  if (isFrom(server, 7, 2)) return 11;
+  return isFrom(server, 7, 0) ? 10 : 9;
+}

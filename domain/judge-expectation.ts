@@ -2,7 +2,7 @@ import type { Expectation } from './expectation.js';
 import { tuningLeft } from './formation-tuning.js';
 import { type AnsweringNode, selfOf } from './observation.js';
 import { ownsSlots } from './ownership.js';
-import { finding, names, type Picture } from './picture.js';
+import { finding, isLeaving, names, type Picture } from './picture.js';
 import { pinLeft } from './pinning.js';
 import { fixedAtStart, sameSetting, type SettingChange, shownValue } from './settings.js';
 import type { Finding } from './verdict.js';
@@ -13,29 +13,29 @@ export function expectationFindings(picture: Picture): Finding[] {
   const { expectation } = picture;
   if (expectation === null) return versionSkew(picture);
   const declared = picture.answering.filter((node) => node.declared);
+  const staying = declared.filter((node) => !isLeaving(picture, node));
   return [
     ...versionSkew(picture),
     ...wrongShape(picture, expectation),
     ...zoneViolations(picture, expectation),
     ...zoneMajorities(picture, expectation),
-    ...declared.flatMap((node) => wrongVersion(node, expectation)),
-    ...declared.flatMap((node) => leftTuned(node, expectation)),
-    ...declared.flatMap((node) => drifted(node, expectation)),
+    ...staying.flatMap((node) => wrongVersion(node, expectation)),
+    ...staying.flatMap((node) => leftTuned(node, expectation)),
+    ...staying.flatMap((node) => leftPinned(node, expectation)),
+    ...staying.flatMap((node) => drifted(node, expectation)),
     ...declared.filter((node) => node.openToAnyone).map(openToAnyone),
   ];
 }
 
-/** Running settings that differ from the spec's, those apart that only a killed formation or a killed change of the shape left behind. */
+/** Running settings that differ from the spec's, those apart that only a killed formation left behind. */
 export function settingDrift(
   node: Pick<AnsweringNode, 'settings'>,
   expectation: Pick<Expectation, 'settings'>,
 ): SettingChange[] {
-  const pin = pinLeft(node, expectation.settings);
-  const left = [...tuningLeft(node, expectation.settings), ...(pin === null ? [] : [pin])];
-  const leftSettings = new Set(left.map(({ setting }) => setting));
+  const tuned = new Set(tuningLeft(node, expectation.settings).map(({ setting }) => setting));
   return Object.entries(expectation.settings).flatMap(([setting, wanted]) => {
     const running = node.settings[setting];
-    if (running === undefined || sameSetting(running, wanted) || leftSettings.has(setting)) return [];
+    if (running === undefined || sameSetting(running, wanted) || tuned.has(setting)) return [];
     return [{ setting, running, wanted }];
   });
 }
@@ -59,14 +59,16 @@ function versionSkew(picture: Picture): Finding[] {
 
 function wrongShape(picture: Picture, expectation: Expectation): Finding[] {
   const masters = picture.members.filter(ownsSlots);
-  const idle = picture.members.filter((node) => selfOf(node)?.masterId === null && !ownsSlots(node));
+  const idle = picture.members.filter(
+    (node) => selfOf(node)?.masterId === null && !ownsSlots(node) && !isLeaving(picture, node),
+  );
   if (masters.length === expectation.masters && idle.length === 0) return [];
   const idleWords = idle.length === 0 ? '' : `; masters without slots: ${names(idle)}`;
   return [
     finding({
       code: 'WrongShape',
       evidence: `${masters.length} masters own slots${masters.length === 0 ? '' : ` (${names(masters)})`}, the spec wants ${expectation.masters}${idleWords}.`,
-      next: 'Run apply where the cluster was never formed to its end; else see which master is missing.',
+      next: 'Run apply: it forms the cluster to its end, or brings it to the shape of the spec. Where a master is missing, see which.',
     }),
   ];
 }
@@ -76,18 +78,19 @@ function zoneViolations(picture: Picture, expectation: Expectation): Finding[] {
   return picture.members.flatMap((replica) => {
     const master = picture.members.find(({ id }) => id === selfOf(replica)?.masterId);
     if (master === undefined || replica.zone === null || master.zone !== replica.zone) return [];
+    if (isLeaving(picture, replica) || isLeaving(picture, master)) return [];
     return finding({
       code: 'ZoneViolation',
       about: replica,
       evidence: `${replica.name} and its master ${master.name} are both in zone ${replica.zone}: the loss of that zone loses the shard.`,
-      next: 'Attach a replica in another zone with CLUSTER REPLICATE, or fail over so that they are apart.',
+      next: 'Run repair: it attaches a replica in another zone. By hand: CLUSTER REPLICATE, or a failover after which they are apart.',
     });
   });
 }
 
 /** With two zones one always holds half of the masters: only where a third one exists can it be avoided. */
 function zoneMajorities(picture: Picture, expectation: Expectation): Finding[] {
-  const zones = new Set(expectation.nodes.map(({ zone }) => zone));
+  const zones = new Set(expectation.nodes.filter((node) => !isLeaving(picture, node)).map(({ zone }) => zone));
   const masters = picture.members.filter(ownsSlots);
   if (zones.size < 3 || masters.length < 3) return [];
   return [...zones].flatMap((zone) => {
@@ -97,7 +100,7 @@ function zoneMajorities(picture: Picture, expectation: Expectation): Finding[] {
       code: 'ZoneHoldsMajority',
       severity: 'warning',
       evidence: `Zone ${zone} holds ${inZone.length} of ${masters.length} masters (${names(inZone)}): when it is lost, no failover can be voted.`,
-      next: 'Fail one of them over to its replica in another zone with CLUSTER FAILOVER.',
+      next: 'Run repair: it lets a replica in another zone take over. By hand: CLUSTER FAILOVER on such a replica.',
     });
   });
 }
@@ -127,8 +130,24 @@ function leftTuned(node: AnsweringNode, { settings }: Expectation): Finding[] {
   ];
 }
 
+function leftPinned(node: AnsweringNode, { settings }: Expectation): Finding[] {
+  const left = pinLeft(node, settings);
+  if (left === null) return [];
+  return [
+    finding({
+      code: 'MovePinLeft',
+      severity: 'warning',
+      about: node,
+      evidence: `${node.name} still runs with ${left.setting} ${left.running}, and the spec lets Redis move replicas (redis.replicaMigration: free): an operation ended before it let go.`,
+      next: 'Run repair or apply: both let go. A restart of the node does the same.',
+    }),
+  ];
+}
+
 function drifted(node: AnsweringNode, expectation: Expectation): Finding[] {
-  return settingDrift(node, expectation).map(({ setting, wanted, running }) =>
+  const pin = pinLeft(node, expectation.settings)?.setting;
+  const drift = settingDrift(node, expectation).filter(({ setting }) => setting !== pin);
+  return drift.map(({ setting, wanted, running }) =>
     finding({
       code: 'ConfigDrift',
       severity: 'warning',

@@ -1,5 +1,5 @@
 import { guardWords, keepsIdentity } from './guard.js';
-import { nodeName } from './nodes.js';
+import { leavingNodes, lostHosts, nodeName } from './nodes.js';
 import type { ClusterSpec } from './spec.js';
 import type { HostOutcome, HostSurvey, NodeSurvey } from './survey.js';
 import { bySeverityThenCode } from './judge.js';
@@ -13,8 +13,10 @@ export function withHosts(verdict: Verdict, spec: ClusterSpec, outcomes: readonl
 }
 
 function hostFindings(spec: ClusterSpec, outcomes: readonly HostOutcome[]): Finding[] {
-  if (outcomes.length > 1 && outcomes.every(({ surveyed }) => !surveyed)) return allUnreachable(outcomes);
-  return outcomes.flatMap((outcome) =>
+  const lost = new Set(lostHosts(spec).map(({ name }) => name));
+  const asked = outcomes.filter(({ host }) => !lost.has(host));
+  if (asked.length > 1 && asked.every(({ surveyed }) => !surveyed)) return allUnreachable(asked);
+  return asked.flatMap((outcome) =>
     outcome.surveyed ? findingsOf(spec, outcome.survey) : [unreachable(outcome.host, outcome.what, outcome.next)],
   );
 }
@@ -38,8 +40,10 @@ function unreachable(host: string, evidence: string, next: string): Finding {
 
 function findingsOf(spec: ClusterSpec, survey: HostSurvey): Finding[] {
   const { host, nodes } = survey;
+  const leaving = new Set(leavingNodes(spec).map(({ name }) => name));
+  const staying = nodes.filter(({ port }) => !leaving.has(nodeName(host, port)));
   return [
-    ...nodes.flatMap((node) => [...guarded(host, node), ...limited(spec, host, node)]),
+    ...staying.flatMap((node) => [...guarded(host, node), ...limited(spec, host, node)]),
     ...osFindings(spec, [survey]),
   ];
 }

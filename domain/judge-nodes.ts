@@ -1,15 +1,18 @@
-import type { AnsweringNode, SilentNode, ViewEntry } from './observation.js';
+import { type AnsweringNode, selfOf, type SilentNode, type ViewEntry } from './observation.js';
 import {
   endpoint,
   finding,
   hasFailed,
   hearsay,
   inHandshake,
+  isLeaving,
   nameOfId,
   names,
   type Picture,
   type Sighting,
 } from './picture.js';
+import type { NamedNode } from './reshape-steps.js';
+import { slotsIn } from './slots.js';
 import type { Finding, FindingCode } from './verdict.js';
 
 /** Findings about who answers, who is a member, and how the members see each other. */
@@ -18,6 +21,7 @@ export function nodeFindings(picture: Picture): Finding[] {
     ...picture.silent.filter((node) => isOurs(picture, node)).map((node) => silentFinding(picture, node)),
     ...outsiders(picture),
     ...foreignMembers(picture),
+    ...leavingMembers(picture),
     ...ghosts(picture),
     ...unfinishedHandshakes(picture),
     ...unevenMembership(picture),
@@ -28,7 +32,7 @@ export function nodeFindings(picture: Picture): Finding[] {
 
 /** Without a spec every node that a view names counts, unless it is a ghost. */
 function isOurs(picture: Picture, node: SilentNode): boolean {
-  if (picture.expectation !== null) return node.declared;
+  if (picture.expectation !== null) return node.declared && !isLeaving(picture, node);
   const known = hearsay(picture, node);
   return known === undefined || !isGhost(picture, known);
 }
@@ -93,7 +97,7 @@ function outsiders(picture: Picture): Finding[] {
   const { answering, members } = picture;
   const alone = members.length === 1 && (picture.expectation?.nodes.length ?? 1) > 1;
   return answering
-    .filter((node) => alone || !members.includes(node))
+    .filter((node) => (alone || !members.includes(node)) && !isLeaving(picture, node))
     .map((node) =>
       finding({
         code: 'NotMember',
@@ -119,11 +123,32 @@ function foreignMembers(picture: Picture): Finding[] {
   });
 }
 
+/** Nodes that are to leave, and are members still, by their own word or by that of others. */
+function leavingMembers(picture: Picture): Finding[] {
+  return picture.nodes.flatMap((node) => {
+    const how = picture.expectation?.leaving[node.name];
+    const [sighting] = node.answered ? sightingsOf(picture, node.id) : sightingsAt(picture, node);
+    if (how === undefined || sighting === undefined) return [];
+    const { masterId, slots } = (node.answered ? selfOf(node) : undefined) ?? sighting.entry;
+    const role =
+      masterId === null ? `a master with ${slotsIn(slots)} slots` : `a replica of ${nameOfId(picture, masterId)}`;
+    return finding({
+      code: 'LeavingMember',
+      severity: 'warning',
+      about: node,
+      evidence: `${node.name} is to leave the cluster (leaving: ${how}) and is a member still: ${role}.`,
+      next: 'Run apply: it lets the node go. Where it is to stay, take `leaving` out of the spec.',
+    });
+  });
+}
+
 /** Who sees a silent stranger alive on the bus. */
 function livingAt(picture: Picture, node: SilentNode): Sighting[] {
-  return [...picture.sightings.values()]
-    .flat()
-    .filter(({ entry }) => endpoint(entry) === endpoint(node) && lives(entry));
+  return sightingsAt(picture, node).filter(({ entry }) => lives(entry));
+}
+
+function sightingsAt(picture: Picture, node: SilentNode): Sighting[] {
+  return [...picture.sightings.values()].flat().filter(({ entry }) => endpoint(entry) === endpoint(node));
 }
 
 function lives(entry: ViewEntry): boolean {
@@ -141,6 +166,19 @@ function ghosts(picture: Picture): Finding[] {
       evidence: `${nameOfId(picture, id)} with ID ${id} is still known by ${viewers(sightings)}${notBy}; no node answers under this ID.`,
       next: `When nothing of it is needed any more, send CLUSTER FORGET ${id} to every node within one minute.`,
     });
+  });
+}
+
+/** IDs that members still know and under which nobody answers, with what they are called. Names of nodes are the spec's where it has the address. */
+export function ghostsOf(picture: Picture): NamedNode[] {
+  return [...picture.sightings].flatMap(([nodeId, sightings]) => {
+    const [first] = sightings;
+    if (first === undefined || !isGhost(picture, first.entry)) return [];
+    const at = endpoint(first.entry);
+    const name = picture.nodes.find((node) => endpoint(node) === at)?.name;
+    return [
+      { name: name ?? (first.entry.address === '' ? `a node without an address (${nodeId.slice(0, 8)})` : at), nodeId },
+    ];
   });
 }
 

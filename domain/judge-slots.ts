@@ -1,11 +1,14 @@
 import { type AnsweringNode, type OpenSlot, selfOf } from './observation.js';
-import { type Claims, ownClaims, ownsSlots, rangesBy, viewedOwners } from './ownership.js';
+import { type Claims, eachSlot, ownClaims, ownsSlots, rangesBy, viewedOwners } from './ownership.js';
 import { finding, nameOfId, names, type Picture } from './picture.js';
-import { formatRanges, slotsIn, type SlotRange } from './slots.js';
+import { compactRanges, formatRanges, slotsIn, type SlotRange } from './slots.js';
 import type { Finding } from './verdict.js';
 
 /** How many of a longer list are written out. */
 const SHOWN = 10;
+
+const REPAIR =
+  'Run `redisforge repair`, unless a move is under way: it finishes what was begun, and closes it only where no key has been moved.';
 
 /** Findings about who owns which slot, and whether all nodes see it so. */
 export function slotFindings(picture: Picture): Finding[] {
@@ -15,6 +18,8 @@ export function slotFindings(picture: Picture): Finding[] {
     ...uncoveredSlots(picture, claims, owners),
     ...conflicts(picture, claims),
     ...picture.answering.flatMap((node) => openSlots(picture, node)),
+    ...openTasks(picture),
+    ...strayKeys(picture),
     ...splitOwnership(picture, claims, owners),
     ...splitRoles(picture),
     ...epochCollisions(picture),
@@ -48,6 +53,9 @@ function whoseTurn(picture: Picture, owner: string): { readonly known: string; r
     };
   }
   const name = nameOfId(picture, owner);
+  if (picture.answering.some(({ id }) => id === owner)) {
+    return { known: `the others see ${name} as the owner, which does not claim them`, next: REPAIR };
+  }
   return {
     known: `the others see ${name} as the owner, which does not claim them`,
     next: `Bring ${name} back, or wait for the failover to its replica.`,
@@ -75,7 +83,7 @@ function conflicts(picture: Picture, claims: Claims): Finding[] {
         .split(' ')
         .map((id) => nameOfId(picture, id))
         .join(' and ')} at once.`,
-      next: 'Stop writes to these slots, compare the keys of both, and give the slots to one with CLUSTER SETSLOT NODE.',
+      next: `${REPAIR} Until then Redis itself gives them to the newest claim, and the other one deletes its keys.`,
     }),
   );
 }
@@ -92,11 +100,41 @@ function openSlots(picture: Picture, node: AnsweringNode): Finding[] {
         code: 'OpenSlot',
         about: node,
         evidence: `A slot move was begun and not ended on ${node.name}: ${shown.join(', ')}${more}.`,
-        next: 'Finish the move, or close the slot on both sides with CLUSTER SETSLOT STABLE when no key has been moved.',
+        next: REPAIR,
       }),
     ];
   };
   return [...open('to', self.migrating), ...open('from', self.importing)];
+}
+
+/** Whether a task runs, or fails and is tried again for ever, only the node's own list says. */
+function openTasks(picture: Picture): Finding[] {
+  return picture.members
+    .filter(({ slotTasks }) => slotTasks > 0)
+    .map((node) =>
+      finding({
+        code: 'OpenSlotTask',
+        about: node,
+        evidence: `${node.name} has ${node.slotTasks} of the engine's own tasks to move slots, which run, or fail and are tried again.`,
+        next: 'Wait where a move is under way (CLUSTER MIGRATION STATUS ALL); else `redisforge repair` cancels what fails again and again.',
+      }),
+    );
+}
+
+/** Those of slots that the node has open are told of as open. */
+function strayKeys(picture: Picture): Finding[] {
+  return picture.members.flatMap((node) => {
+    const { keys, ranges } = node.strayKeys ?? { keys: 0, ranges: [] };
+    const open = new Set(selfOf(node)?.importing.map(({ slot }) => slot));
+    const hidden = compactRanges([...eachSlot(ranges)].filter((slot) => !open.has(slot)).map((slot) => [slot, slot]));
+    if (hidden.length === 0) return [];
+    return finding({
+      code: 'StrayKeys',
+      about: node,
+      evidence: `${node.name} has keys of ${slotsText(hidden)}, which it does not own: no client is sent to them (${keys} keys in slots that are not its own).`,
+      next: `${REPAIR} Do not restart ${node.name} before: Redis 8.4 and newer deletes such keys at its start.`,
+    });
+  });
 }
 
 /** Each view against the owners' own words; where an owner is silent, against what most others see. */
@@ -117,7 +155,7 @@ function splitOwnership(picture: Picture, claims: Claims, owners: Owners): Findi
       code: 'SplitView',
       about: viewer,
       evidence: `${viewer.name} sees ${words.join(', ')}; the owners and the other nodes say otherwise.`,
-      next: 'Wait for gossip (seconds); where it stays, tell this node with CLUSTER SETSLOT NODE, or see why its bus link fails.',
+      next: 'Wait for gossip (seconds); where it stays, run `redisforge repair`, or see why its bus link fails.',
     });
   });
 }

@@ -43,6 +43,8 @@ const HALF_STATES: ReadonlySet<FindingCode> = new Set<FindingCode>([
   'SlotUncovered',
   'SlotConflict',
   'OpenSlot',
+  'OpenSlotTask',
+  'StrayKeys',
   'SplitView',
 ]);
 

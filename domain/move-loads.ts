@@ -42,7 +42,7 @@ export function afterLoad(
   load: { readonly keys: number; readonly bytes: number; readonly tookMs: number },
 ): LoadSpeed {
   if (load.keys === 0) return speed;
-  const msPerKey = Math.max(0.001, load.tookMs / (load.keys + load.bytes / BYTES_LIKE_A_KEY));
+  const msPerKey = Math.max(0.0001, load.tookMs / (load.keys + load.bytes / BYTES_LIKE_A_KEY));
   const before = speed.msPerKey ?? msPerKey;
   return {
     msPerKey:

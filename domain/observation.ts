@@ -47,6 +47,8 @@ export interface AnsweringNode extends Asked {
   readonly slotTasks: number;
   readonly view: readonly ViewEntry[];
   readonly keys: number;
+  /** Keys of a master in slots that it does not own; absent where nobody looked for them. */
+  readonly strayKeys?: StrayKeys;
   readonly usedMemoryBytes: number;
   readonly maxmemoryBytes: number;
   readonly uptimeSeconds: number;
@@ -57,6 +59,11 @@ export interface AnsweringNode extends Asked {
   readonly settings: Readonly<Record<string, string>>;
   /** Whether a client that does not authenticate is let in. */
   readonly openToAnyone: boolean;
+}
+
+export interface StrayKeys {
+  readonly keys: number;
+  readonly ranges: readonly SlotRange[];
 }
 
 export interface MasterReplication {

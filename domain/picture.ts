@@ -114,6 +114,11 @@ export function nameOfId(picture: Picture, id: string): string {
   return silent?.name ?? `${endpoint(entry)} (${id.slice(0, 8)})`;
 }
 
+/** Whether the spec lets the node leave: what it lacks then is no fault. */
+export function isLeaving({ expectation }: Picture, { name }: Pick<ObservedNode, 'name'>): boolean {
+  return expectation?.leaving[name] !== undefined;
+}
+
 export function names(nodes: readonly { readonly name: string }[]): string {
   return nodes.map(({ name }) => name).join(', ');
 }

@@ -43,7 +43,7 @@ function planMoves(world: ApplyWorld, goal: Extract<Goal, { kind: 'balance' | 's
       ...repairSteps(world),
       ...pinned(work, { spec: world.spec, before: cluster.members, after: stayingNodes(world.spec) }),
     ],
-    refusals: work.length === 0 ? asked : [...asked, ...shapeRefusals(world, { cluster, moves })],
+    refusals: work.length === 0 ? asked : [...asked, ...shapeRefusals(world, { cluster, moves, joined: [] })],
     notes: [],
   };
 }

@@ -32,7 +32,10 @@ export function planReshape(world: ApplyWorld, cluster: Members): Reshape {
     ...roles.unplaced,
     ...moves.refusals,
     ...coverRefusals(roles),
-    ...shapeRefusals(world, { cluster, moves: moves.steps.flatMap((step) => step.moves) }),
+    ...shapeRefusals(world, {
+      ...{ cluster, moves: moves.steps.flatMap((step) => step.moves) },
+      joined: [...roles.joining.replicas, ...roles.attachments.before],
+    }),
   ];
   return {
     steps: [...repairSteps(world), ...steps],

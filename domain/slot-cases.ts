@@ -18,7 +18,9 @@ export interface MendableCase {
 
 /** Slots that are not plainly owned, and that more than the passing of time is needed for; those that only key counts tell of are among them where they were counted. */
 export function slotsInQuestion(table: SlotTable): number[] {
-  const flagged = new Set(table.masters.flatMap(({ migrating, importing }) => [...migrating.keys(), ...importing.keys()]));
+  const flagged = new Set(
+    table.masters.flatMap(({ migrating, importing }) => [...migrating.keys(), ...importing.keys()]),
+  );
   const found: number[] = [];
   for (let slot = 0; slot < SLOT_COUNT; slot += 1) {
     if (isPlain(table, slot) && !flagged.has(slot)) continue;
@@ -199,10 +201,15 @@ function unclaimed(table: SlotTable, slot: number): SlotCase | null {
     return isFlagged(table, slot) || isContested(table, slot) || holders.length > 0 ? ownerSilent(table, end) : null;
   }
   const importers = table.masters.filter(({ importing }) => importing.has(slot));
-  const owner = importers.find((node) => holders.includes(node)) ?? holders[0] ?? importers[0] ?? table.heir(end) ?? last;
-  if (owner === undefined) return assigned(table, slot, `${table.nameOf(end)} will not come back, and its keys are lost`);
+  const owner =
+    importers.find((node) => holders.includes(node)) ?? holders[0] ?? importers[0] ?? table.heir(end) ?? last;
+  if (owner === undefined)
+    return assigned(table, slot, `${table.nameOf(end)} will not come back, and its keys are lost`);
   const gather = holders.filter((node) => node !== owner);
-  const why = isInherited || table.isGivenUp(end) ? `${table.nameOf(end)} does not come back, and its replica does not claim them` : 'nobody claims them: each node sees another one as the owner';
+  const why =
+    isInherited || table.isGivenUp(end)
+      ? `${table.nameOf(end)} does not come back, and its replica does not claim them`
+      : 'nobody claims them: each node sees another one as the owner';
   return { kind: 'tell-owner', owner, gather, why };
 }
 
@@ -227,7 +234,9 @@ function ownerSilent(table: SlotTable, id: string): SlotCase {
 }
 
 function ownerless(table: SlotTable, slot: number): SlotCase {
-  const silent = table.states.nodes.filter(({ answered, declared, name }) => declared && !answered && !table.states.lost.includes(name));
+  const silent = table.states.nodes.filter(
+    ({ answered, declared, name }) => declared && !answered && !table.states.lost.includes(name),
+  );
   if (silent.length === 0) return assigned(table, slot, 'no node knows an owner of them');
   return {
     kind: 'stuck',

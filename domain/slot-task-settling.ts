@@ -31,11 +31,15 @@ const NOTHING_YET: ReadonlySet<string> = new Set([
  */
 export function settleTasks(nodes: readonly NodeTasks[]): Settling {
   const imports = new Set(
-    nodes.flatMap(({ tasks }) => tasks.filter((task) => task.side === 'import' && isUnderWay(task)).map(({ id }) => id)),
+    nodes.flatMap(({ tasks }) =>
+      tasks.filter((task) => task.side === 'import' && isUnderWay(task)).map(({ id }) => id),
+    ),
   );
   const all = nodes.flatMap(({ node, engine, tasks }) => tasks.map((task) => ({ node, engine, task })));
   const cancel = all
-    .filter(({ engine, task }) => engine === 'redis' && (isFailing(task) || (isLeftOver(task) && !imports.has(task.id))))
+    .filter(
+      ({ engine, task }) => engine === 'redis' && (isFailing(task) || (isLeftOver(task) && !imports.has(task.id))),
+    )
     .map(({ node, task }) => ({ node, task: task.id, why: task.error || task.stage }));
   const cancelled = new Set(cancel.map(({ task }) => task));
   const waitFor = all

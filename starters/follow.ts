@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { setTimeout } from 'node:timers/promises';
 import type { WorkflowHandle } from '@temporalio/client';
 import type { OperationReport, Progress, StepRecord } from '../domain/operation.js';
@@ -28,6 +29,8 @@ export async function follow(handle: WorkflowHandle<typeof applyClusterWorkflow>
   });
   const screen = new Screen(io);
   const leaving = new AbortController();
+  // The client asks anew for the end of a long run every few seconds, and never takes its listener back: after four minutes Node would call that a leak.
+  setMaxListeners(0, leaving.signal);
   const ended = handle.client
     .withAbortSignal(leaving.signal, () => awaitReport(handle))
     .then((report): Followed => ({ ended: true, report }));

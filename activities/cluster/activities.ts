@@ -5,6 +5,8 @@ import { renderUnit } from '../../config/render-unit.js';
 import { type ApplyWorld, runningWithOtherFiles, type WantedFiles } from '../../domain/apply-world.js';
 import { expectationOf } from '../../domain/expectation.js';
 import type { Goal } from '../../domain/goal.js';
+import type { SlotFacts } from '../../domain/move-facts.js';
+import { forecastOf } from '../../domain/move-forecast.js';
 import { isSettled, judge } from '../../domain/judge.js';
 import { settingDrift } from '../../domain/judge-expectation.js';
 import { nodeName } from '../../domain/nodes.js';
@@ -15,14 +17,16 @@ import { planApply } from '../../domain/plan-apply.js';
 import { planDestroy } from '../../domain/plan-destroy.js';
 import { reachRemarks, type ReachReport } from '../../domain/reach.js';
 import { planRepairs } from '../../domain/slot-repair-plan.js';
+import type { MoveForecast } from '../../domain/slot-moves.js';
 import type { SlotStates } from '../../domain/slot-states.js';
+import type { FactsRequest } from '../redis/move/facts.js';
 import type { ClusterSpec } from '../../domain/spec.js';
 import type { HostOutcome, HostSurvey } from '../../domain/survey.js';
 import type { Verdict } from '../../domain/verdict.js';
 import { pollUntil } from './poll.js';
 
 export interface ClusterDeps {
-  readonly observe: (input: { spec: ClusterSpec }) => Promise<Observation>;
+  readonly observe: (input: { spec: ClusterSpec; strayKeys?: 'looked for' | 'left out' }) => Promise<Observation>;
   /** By node name, for these nodes: users that have another secret than the spec's, or are not there; `null` where a node cannot be asked. */
   readonly otherSecrets: (input: {
     spec: ClusterSpec;
@@ -31,6 +35,7 @@ export interface ClusterDeps {
   readonly secrets: SecretResolver;
   /** What decides about half states of slots. */
   readonly lookAtSlots: (look: { spec: ClusterSpec; observation: Observation }) => Promise<SlotStates>;
+  readonly gatherSlotFacts: (request: FactsRequest) => Promise<SlotFacts>;
   /** Digest of the host helper that this version installs. */
   readonly helperSha256: string;
 }
@@ -41,12 +46,23 @@ export interface DraftedPlan {
 }
 
 /** What looks at the cluster as a whole. All of it only reads, so asking twice is the same as asking once. */
-export function createClusterActivities({ observe, otherSecrets, lookAtSlots, secrets, helperSha256 }: ClusterDeps) {
+export function createClusterActivities(deps: ClusterDeps) {
+  const { observe, otherSecrets, lookAtSlots, secrets, helperSha256 } = deps;
   const judged = (spec: ClusterSpec, observation: Observation): Verdict =>
     judge({ cluster: spec.name, observation, expectation: expectationOf(spec, wantedSettings(spec)) });
 
   const judgeCluster = async ({ spec }: { spec: ClusterSpec }): Promise<Verdict> =>
     judged(spec, await observe({ spec }));
+
+  /** Looks quickly until it is good, and then once closely. */
+  const judgeUntil = async (spec: ClusterSpec, enough: (verdict: Verdict) => boolean): Promise<Verdict> => {
+    const { formMs: deadlineMs, pollMs } = spec.timings;
+    const ask = async () => {
+      const quick = judged(spec, await observe({ spec, strayKeys: 'left out' }));
+      return enough(quick) ? judgeCluster({ spec }) : quick;
+    };
+    return pollUntil({ ask, enough, deadlineMs, pollMs });
+  };
 
   return {
     judgeCluster,
@@ -77,7 +93,12 @@ export function createClusterActivities({ observe, otherSecrets, lookAtSlots, se
         ...(goal === undefined ? {} : { goal }),
       };
       const remarks = reachRemarks(world);
-      const plan = { ...withDigest(planApply(world)), ...(remarks.length === 0 ? {} : { remarks }) };
+      const { body, forecast } = await planWithFacts(world, deps);
+      const plan = {
+        ...withDigest(body),
+        ...(remarks.length === 0 ? {} : { remarks }),
+        ...(forecast === undefined ? {} : { forecast }),
+      };
       return { plan, verdict: judged(spec, observation) };
     },
 
@@ -90,16 +111,35 @@ export function createClusterActivities({ observe, otherSecrets, lookAtSlots, se
 
     /** Observes until the verdict is healthy or `timings.formMs` is over; either way the last verdict is the answer. */
     async awaitHealthy({ spec }: { spec: ClusterSpec }): Promise<Verdict> {
-      const { formMs: deadlineMs, pollMs } = spec.timings;
-      return pollUntil({ ask: () => judgeCluster({ spec }), enough: (verdict) => verdict.healthy, deadlineMs, pollMs });
+      return judgeUntil(spec, (verdict) => verdict.healthy);
     },
 
     /** As `awaitHealthy`, until no half state is left: what a stopped operation can answer for, whose cluster may not have its shape yet. */
     async awaitSettled({ spec }: { spec: ClusterSpec }): Promise<Verdict> {
-      const { formMs: deadlineMs, pollMs } = spec.timings;
-      return pollUntil({ ask: () => judgeCluster({ spec }), enough: isSettled, deadlineMs, pollMs });
+      return judgeUntil(spec, isSettled);
     },
   };
+}
+
+/** Where slots are to be moved, the masters are asked what that takes; shares by memory follow from it, and refusals. */
+async function planWithFacts(
+  world: ApplyWorld,
+  { gatherSlotFacts }: Pick<ClusterDeps, 'gatherSlotFacts'>,
+): Promise<{ readonly body: PlanBody; readonly forecast: MoveForecast | undefined }> {
+  const { spec, observation } = world;
+  const body = planApply(world);
+  const ranges = body.steps
+    .flatMap((step) => (step.kind === 'moveSlots' ? step.moves : []))
+    .flatMap((move) => move.ranges);
+  if (ranges.length === 0 && !sharesMemory(world)) return { body, forecast: undefined };
+  const slotFacts = await gatherSlotFacts({ spec, observation, ranges });
+  const informed = planApply({ ...world, slotFacts });
+  return { body: informed, forecast: forecastOf({ spec, observation, slotFacts }, informed.steps) };
+}
+
+function sharesMemory({ spec, goal }: ApplyWorld): boolean {
+  const balance = goal?.kind === 'balance' ? goal.balance : spec.balance;
+  return balance?.by === 'memory';
 }
 
 export interface ApplyPlanDraft {

@@ -25,7 +25,7 @@ import { joinNodes } from './members/join.js';
 import { pinReplicas, unpinReplicas } from './members/pin.js';
 import { switchMaster } from './members/switch.js';
 import { moveSlots } from './move/move-slots.js';
-import { observe } from './observe.js';
+import { observe, type ObserveRequest } from './observe.js';
 import { setSettings, type SettingsStep } from './settings.js';
 import { repairSlots } from './slots/repair.js';
 import { smoke } from './smoke.js';
@@ -39,7 +39,8 @@ export function createRedisActivities({ secrets, confirm }: FenceDeps) {
   };
   return {
     /** All nodes' views and what each says of itself. Read only. */
-    observeCluster: ({ spec }: { readonly spec: ClusterSpec }): Promise<Observation> => observe({ spec, secrets }),
+    observeCluster: (request: Omit<ObserveRequest, 'secrets'>): Promise<Observation> =>
+      observe({ ...request, secrets }),
 
     /** Makes one cluster of the declared nodes, from whatever an earlier attempt left. */
     formCluster: (request: FormRequest): Promise<Formed> => form(request, membersDeps()),

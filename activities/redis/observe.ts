@@ -5,11 +5,14 @@ import type { Observation, ObservedNode, ViewEntry } from '../../domain/observat
 import type { ClusterSpec } from '../../domain/spec.js';
 import { userName } from '../../domain/users.js';
 import { askNode } from './ask-node.js';
-import type { Credentials } from './connection.js';
+import { type Credentials, withNode } from './connection.js';
+import { strayKeysOf } from './slots/stray-keys.js';
 
 export interface ObserveRequest {
   readonly spec: ClusterSpec;
   readonly secrets: SecretResolver;
+  /** Whether masters count the keys of all slots, to find those that nobody is sent to: `left out` where the next look comes soon. */
+  readonly strayKeys?: 'looked for' | 'left out';
 }
 
 /**
@@ -17,7 +20,7 @@ export interface ObserveRequest {
  * the deadline of a command per round.
  * @throws ForgeError SecretUnavailable
  */
-export async function observe({ spec, secrets }: ObserveRequest): Promise<Observation> {
+export async function observe({ spec, secrets, strayKeys = 'looked for' }: ObserveRequest): Promise<Observation> {
   const password = await secrets(spec.secrets.operator.current);
   const credentials = { user: userName(spec, 'operator'), password };
   const timeoutMs = spec.timings.redisCommandMs;
@@ -32,7 +35,11 @@ export async function observe({ spec, secrets }: ObserveRequest): Promise<Observ
       askNode({ asked: stranger(entry), credentials: lives(entry) ? credentials : {}, timeoutMs, settings }),
     ),
   );
-  return { asOf: new Date().toISOString(), nodes: [...declared, ...strangers] };
+  const nodes = [...declared, ...strangers];
+  return {
+    asOf: new Date().toISOString(),
+    nodes: strayKeys === 'left out' ? nodes : await withStrayKeys(nodes, { credentials, timeoutMs }),
+  };
 }
 
 export interface ExistingCluster {
@@ -51,7 +58,23 @@ export async function observeExisting(cluster: ExistingCluster): Promise<Observa
   for (let found = unaskedMembers(nodes); found.length > 0; found = unaskedMembers(nodes)) {
     nodes.push(...(await Promise.all(found.map(ask))));
   }
-  return { asOf: new Date().toISOString(), nodes };
+  return { asOf: new Date().toISOString(), nodes: await withStrayKeys(nodes, cluster) };
+}
+
+/** Masters that answered are asked once more, for keys in slots that they do not own. One that does not tell is left as it is. */
+async function withStrayKeys(
+  nodes: readonly ObservedNode[],
+  access: Pick<ExistingCluster, 'credentials' | 'timeoutMs'>,
+): Promise<ObservedNode[]> {
+  return Promise.all(
+    nodes.map(async (node) => {
+      if (!node.answered || node.role !== 'master') return node;
+      const counting = withNode({ ...node, ...access }, (connection) =>
+        strayKeysOf(node, (commands) => connection.pipeline(commands)),
+      );
+      return counting.then((strayKeys) => ({ ...node, strayKeys })).catch(() => node);
+    }),
+  );
 }
 
 type Endpoint = Pick<ViewEntry, 'address' | 'port'>;

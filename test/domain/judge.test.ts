@@ -175,6 +175,20 @@ const CASES: readonly Case[] = [
     evidence: /7 from h1:6379/,
   },
   {
+    title: 'a slot task of the engine that has not ended',
+    code: 'OpenSlotTask',
+    observation: withNode(sound, 2, { slotTasks: 1 }),
+    node: nameOf(2),
+    evidence: /1 of the engine's own tasks/,
+  },
+  {
+    title: 'keys where nobody is sent to them',
+    code: 'StrayKeys',
+    observation: withNode(sound, 2, { strayKeys: { keys: 7, ranges: [[3, 5]] } }),
+    node: nameOf(2),
+    evidence: /keys of 3 slots \(3-5\).*7 keys/,
+  },
+  {
     title: 'a view with other owners',
     code: 'SplitView',
     observation: withEntry(sound, { viewer: 5, member: 1 }, { slots: [[0, 5000]] }),
@@ -350,6 +364,24 @@ const CASES: readonly Case[] = [
     evidence: /cluster-node-timeout 500 \(wanted 5000\)/,
   },
   {
+    title: 'a pin that an operation left, where Redis may move replicas',
+    code: 'MovePinLeft',
+    severity: 'warning',
+    observation: withNode(sound, 2, { settings: { ...SETTINGS, 'cluster-allow-replica-migration': 'no' } }),
+    expectation: { ...EXPECTATION, settings: { ...SETTINGS, 'cluster-allow-replica-migration': 'yes' } },
+    node: nameOf(2),
+    evidence: /cluster-allow-replica-migration no, and the spec lets/,
+  },
+  {
+    title: 'a node that is to leave and is a member',
+    code: 'LeavingMember',
+    severity: 'warning',
+    observation: sound,
+    expectation: { ...EXPECTATION, leaving: { [nameOf(4)]: 'drain' } },
+    node: nameOf(4),
+    evidence: /h4:6379 is to leave .*\(leaving: drain\).* a replica of h2:6379/,
+  },
+  {
     title: 'a node that lets anyone in',
     code: 'DefaultUserOpen',
     observation: withNode(sound, 2, { openToAnyone: true }),
@@ -393,6 +425,43 @@ function findingsOf({
   expectation = EXPECTATION,
 }: Pick<Case, 'observation' | 'expectation'>): readonly Finding[] {
   return judge({ observation, expectation, cluster: 'orders' }).findings;
+}
+
+describe('a node that the spec lets leave', () => {
+  const leaving = (n: number, how: 'drain' | 'lost'): Expectation => ({
+    ...EXPECTATION,
+    leaving: { [nameOf(n)]: how },
+  });
+  const codesOf = (observation: Observation, expectation: Expectation) =>
+    findingsOf({ observation, expectation }).map(({ code }) => code);
+
+  it('may be lost: what the others still know of it is only said', () => {
+    const observation = withSilent(sound, 4, 'unreachable');
+    const codes = codesOf(observation, leaving(4, 'lost'));
+    expect(codes).toContain('LeavingMember');
+    expect(codes).not.toContain('DeadReplica');
+  });
+
+  it('may be gone, and reset: then there is nothing to say of it', () => {
+    const gone = [1, 2, 3, 5, 6].reduce((seen, viewer) => withEntry(seen, { viewer, member: 4 }, null), sound);
+    const shape = { ...leaving(4, 'drain'), replicasPerMaster: 0 };
+    expect(codesOf(withSilent(gone, 4, 'connection-refused'), shape)).toEqual([]);
+    expect(codesOf(alone(gone, 4), shape)).toEqual([]);
+  });
+
+  it('is not judged by settings, version or zone, and counts for the shape as long as it owns slots', () => {
+    const odd = withNode(sound, 4, { zone: 'z2', version: '6.2.1', settings: { ...SETTINGS, maxmemory: '5' } });
+    expect(codesOf(odd, leaving(4, 'drain')).filter((code) => code !== 'VersionSkew')).toEqual(['LeavingMember']);
+    const master = codesOf(sound, { ...leaving(1, 'drain'), masters: 2 });
+    expect(master).toEqual(['WrongShape', 'LeavingMember']);
+  });
+});
+
+/** The node knows itself alone, and is nobody's replica. */
+function alone(observation: Observation, n: number): Observation {
+  const node = observation.nodes[n - 1] as AnsweringNode;
+  const view = node.view.filter(({ id }) => id === node.id).map((entry) => ({ ...entry, masterId: null }));
+  return withNode(observation, n, { view, role: 'master', replication: { role: 'master', offset: 0, replicas: [] } });
 }
 
 it('names the command that starts a declared node again', () => {

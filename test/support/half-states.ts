@@ -169,6 +169,13 @@ export class HalfCluster {
     return (await triedAgain(run)).effects;
   }
 
+  /** Whatever another test has left is mended. */
+  async mendAll(): Promise<void> {
+    const { repairs } = await this.plan();
+    if (repairs.length > 0) await this.repair(repairs);
+    await until('no half state', async () => (await this.plan()).repairs.length === 0, 20_000);
+  }
+
   /** What is wrong with the cluster, by everybody's word; empty when all is well. */
   async problems(search: ProofRequest['search'] = 'one node'): Promise<string[]> {
     const { admin } = this.nodes.password;
@@ -203,7 +210,8 @@ export class HalfCluster {
     }
     for (const [key, wanted] of this.ledger) {
       const values = found.get(key) ?? [];
-      if (values.length !== 1 || values[0] !== wanted) problems.push(`${key}: ${values.join(' and ') || 'gone'} instead of ${wanted}`);
+      if (values.length !== 1 || values[0] !== wanted)
+        problems.push(`${key}: ${values.join(' and ') || 'gone'} instead of ${wanted}`);
     }
     for (const key of found.keys()) if (!this.ledger.has(key)) problems.push(`${key} is there, and should not be`);
     return problems;
@@ -225,7 +233,11 @@ export class HalfCluster {
       `${replica} takes over from ${master}`,
       async () => {
         await this.tell(replica, ['CLUSTER', 'FAILOVER']).catch(() => undefined);
-        return until('the swap', async () => (await this.shards()).some((one) => one.master === replica && one.replica === master), 3000);
+        return until(
+          'the swap',
+          async () => (await this.shards()).some((one) => one.master === replica && one.replica === master),
+          3000,
+        );
       },
       30_000,
     );
@@ -234,10 +246,16 @@ export class HalfCluster {
   /** What was killed comes back, as the replica of whoever took over. */
   async revive(master: string): Promise<void> {
     await this.nodes.servers.get(master)?.restart();
-    await until(`${master} follows`, async () => (await this.shards()).some(({ replica }) => replica === master), 30_000);
+    await until(
+      `${master} follows`,
+      async () => (await this.shards()).some(({ replica }) => replica === master),
+      30_000,
+    );
     await until(
       `${master} is in sync`,
-      async () => (await this.look()).find(({ name }) => name === master)?.replication.role === 'replica' && !(await this.errors()).includes('ReplicationDown'),
+      async () =>
+        (await this.look()).find(({ name }) => name === master)?.replication.role === 'replica' &&
+        !(await this.errors()).includes('ReplicationDown'),
       30_000,
     );
   }

@@ -1,4 +1,3 @@
-import { Cluster } from 'ioredis';
 import { type Command, connectNode, type NodeConnection, valueOf } from '../../activities/redis/connection.js';
 import { form } from '../../activities/redis/form.js';
 import { moveSlots, type MoveSlotsDeps } from '../../activities/redis/move/move-slots.js';
@@ -11,6 +10,7 @@ import { place } from '../../domain/placement.js';
 import type { MovedSlots, MoveSlotsStep } from '../../domain/reshape-steps.js';
 import type { SlotMove } from '../../domain/slot-moves.js';
 import { CONFIRMED, TOKEN } from './fence.js';
+import { type Ledger, type LedgerRequest, startLedger } from './ledger.js';
 import { type RedisNodes, type RedisNodesOptions, startRedisNodes } from './redis-nodes.js';
 
 /** A formed cluster between whose masters slots are moved. */
@@ -26,8 +26,8 @@ export interface MovingCluster extends RedisNodes {
   /** Every slot that some node has open, as `node slot`. */
   openSlots(): Promise<string[]>;
   move(moves: readonly SlotMove[], change?: MoveChange): Promise<MovedSlots>;
-  /** A cluster-aware client of the application. */
-  client(): Cluster;
+  /** Clients of the application that write without end, and know what has to be there. */
+  ledger(change?: Partial<LedgerRequest>): Promise<Ledger>;
 }
 
 export interface MoveChange extends Partial<MoveSlotsDeps> {
@@ -65,7 +65,6 @@ export async function startMovingCluster(options: RedisNodesOptions = {}): Promi
     });
     return (await Promise.allSettled(views)).flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
   };
-  const clients: Cluster[] = [];
   return {
     ...nodes,
     masters: placement.masters.map(({ node }) => node),
@@ -92,20 +91,14 @@ export async function startMovingCluster(options: RedisNodesOptions = {}): Promi
           ...deps,
         },
       ),
-    client: () => {
-      const client = new Cluster(
-        [...nodes.servers.values()].map(({ address, port }) => ({ host: address, port })),
-        {
-          redisOptions: { username: 'app', password: nodes.password.app, enableReadyCheck: false },
-          enableReadyCheck: false,
-        },
-      );
-      client.on('error', () => undefined);
-      clients.push(client);
-      return client;
-    },
+    ledger: (change) =>
+      startLedger({
+        nodes: [...nodes.servers.values()].map(({ address, port }) => ({ address, port })),
+        app: { user: 'app', password: nodes.password.app },
+        admin: { user: 'admin', password: nodes.password.admin },
+        ...change,
+      }),
     stop: async () => {
-      for (const client of clients) client.disconnect();
       for (const open of connections.values()) open.then((one) => one.close()).catch(() => undefined);
       await nodes.stop();
     },

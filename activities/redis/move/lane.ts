@@ -1,8 +1,6 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { bigKeyPlan } from '../../../domain/move-big-keys.js';
 import { cutGroup } from '../../../domain/move-groups.js';
 import { afterLoad, boundsOf, keysPerSecond, UNKNOWN_SPEED } from '../../../domain/move-loads.js';
-import { restAfter } from '../../../domain/move-throttle.js';
 import type { Command } from '../connection.js';
 import { Ahead } from './ahead.js';
 import { closeUntouched, type Group, handOver, openGroup, sendLoad } from './group.js';
@@ -162,8 +160,7 @@ export class Lane {
     this.#repliedAt = now;
     this.#speed = afterLoad(this.#speed, { ...load, tookMs });
     moved({ slots: 0, keys: load.keys, bytes: load.bytes });
-    const restMs = restAfter(pace.load, tookMs);
-    if (restMs > 0) await sleep(restMs);
+    await pace.rest(tookMs);
   }
 
   async #sendBig({ queue }: Group, load: Load): Promise<void> {
@@ -179,11 +176,13 @@ export class Lane {
   }
 
   async #handOver(group: Opened): Promise<void> {
-    const { transfer, work, room, moved } = this.request;
+    const { transfer, work, room, moved, pace } = this.request;
+    const begunAt = performance.now();
     await handOver({ transfer, work, slots: group.slots });
     this.#opened.delete(group);
     room.release(group.reserved);
     moved({ slots: group.slots.length, keys: 0, bytes: 0 });
+    await pace.rest(performance.now() - begunAt);
   }
 
   /** Where the target has no room, slots that it has nothing of are closed; the source answers for them, and so does the target. */

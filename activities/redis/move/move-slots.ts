@@ -147,7 +147,7 @@ class Moving {
       const view = parseClusterNodes(textOf(text));
       return { name, id: myselfIn(view), view };
     } catch (error) {
-      if (error instanceof ForgeError && error.type === 'Fenced') throw error;
+      silent(error, name);
       return undefined;
     }
   }

@@ -1,10 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { FIRST_LEVEL, FULL_LEVEL, type LoadPace, nextLevel, paceOf } from '../../../domain/move-throttle.js';
+import { FIRST_LEVEL, FULL_LEVEL, type LoadPace, nextLevel, paceOf, restAfter } from '../../../domain/move-throttle.js';
 import type { MovesSpec } from '../../../domain/spec.js';
 import type { StallProbe } from './stall.js';
 
 /** A level is kept for so long, in milliseconds: until enough answers of the probe tell what it does. */
 const LOOKED_AT_MS = 400;
+
+/** Somebody who wants us to stop does not wait for longer. */
+const LONGEST_REST_MS = 1000;
 
 /** Parts of a second in which the keys of a second are shared out: the smaller, the shorter what one load holds. */
 const SHARES = 100;
@@ -38,6 +41,12 @@ export class MovePace {
   get mostKeys(): number {
     const { maxKeysPerSecond } = this.rules;
     return maxKeysPerSecond === null ? Number.POSITIVE_INFINITY : Math.max(1, Math.floor(maxKeysPerSecond / SHARES));
+  }
+
+  /** Waits for as long as nodes are to be left alone after they were worked on for so long, in milliseconds. */
+  async rest(workedMs: number): Promise<void> {
+    const restMs = Math.min(LONGEST_REST_MS, restAfter(this.load, workedMs));
+    if (restMs > 0) await sleep(restMs);
   }
 
   /** Waits until so many keys may go. Time in which nothing went is not made up for. */

@@ -1,4 +1,4 @@
-import { ForgeError } from '../../../domain/errors.js';
+import { FAILURES, ForgeError } from '../../../domain/errors.js';
 import { type Trouble, troubleOf } from '../../../domain/move-trouble.js';
 import type { Reply } from '../connection.js';
 import { silenceOf } from '../silence.js';
@@ -28,10 +28,13 @@ export function refused(reply: Reply | undefined, at: { readonly node: string; r
   return new MoveTrouble({ trouble: troubleOf(words), ...at, words });
 }
 
-/** A node that does not answer, as trouble that may pass. @throws ForgeError as it is: the attempt has been superseded */
+/** A node that does not answer, as trouble that may pass. @throws ForgeError as it is where it will not: the attempt has been superseded */
 export function silent(error: unknown, node: string): MoveTrouble {
   if (error instanceof MoveTrouble) return error;
-  if (error instanceof ForgeError) throw error;
+  if (error instanceof ForgeError) {
+    if (!FAILURES[error.type].retry) throw error;
+    return new MoveTrouble({ trouble: 'passes', node, words: error.text.what });
+  }
   const { silence, detail } = silenceOf(error);
   return new MoveTrouble({
     trouble: silence === 'wrong-secret' ? 'roles' : 'passes',

@@ -214,11 +214,11 @@ describe.each<{ engine: EngineName; asked: 'source' | 'target' }>([
   it('go no faster than so many keys a second', async () => {
     const ranges = await slotsFrom(c, 1000);
     const before = await allTasks();
-    const { progress } = await cluster.move([{ from: c, to: a, ranges }], withRules({ maxKeysPerSecond: 1500 }));
+    const { progress } = await cluster.move([{ from: c, to: a, ranges }], withRules({ maxKeysPerSecond: 500 }));
     expect(progress.slotsLeft).toBe(0);
     expect((await begunSince(before)).length).toBeGreaterThan(2);
     // The last task has nothing to wait for behind it.
-    expect(progress.keys / (progress.tookMs / 1000)).toBeLessThan(2 * 1500);
+    expect(progress.keys / (progress.tookMs / 1000)).toBeLessThan(2 * 500);
   });
 
   it('wait for a node that saves its data, and go then', async () => {

@@ -1,0 +1,41 @@
+import { type AnsweringNode, selfOf, type StrayKeys } from '../../../domain/observation.js';
+import { eachSlot } from '../../../domain/ownership.js';
+import { compactRanges, SLOT_COUNT } from '../../../domain/slots.js';
+import { type Command, countOf, type Reply } from '../connection.js';
+
+/** Sends commands to one node in one round trip. @throws NodeSilent */
+export type Ask = (commands: readonly Command[]) => Promise<Reply[]>;
+
+/** Slots that are counted in one round trip: more of them would keep a node from its clients. */
+const COUNTED_AT_ONCE = 1024;
+
+/**
+ * The keys that a master has in slots that it does not own. Where its own slots have as many keys as it has at all, before and after the count, there are none;
+ * clients that write meanwhile only make it look closer.
+ * @throws NodeSilent
+ */
+export async function strayKeysOf(master: Pick<AnsweringNode, 'id' | 'view'>, ask: Ask): Promise<StrayKeys> {
+  const owned = new Set(eachSlot(selfOf(master)?.slots ?? []));
+  const all = async () => (await ask([['DBSIZE']])).map(countOf)[0];
+  const before = await all();
+  const own = sum(await countSlots([...owned], ask));
+  if (own === before && own === (await all())) return { keys: 0, ranges: [] };
+  const others = Array.from({ length: SLOT_COUNT }, (_, slot) => slot).filter((slot) => !owned.has(slot));
+  const counts = await countSlots(others, ask);
+  const strays = others.filter((_, i) => counts[i] !== 0);
+  return { keys: sum(counts), ranges: compactRanges(strays.map((slot) => [slot, slot])) };
+}
+
+/** How many keys a node has in each of these slots. @throws NodeSilent */
+export async function countSlots(slots: readonly number[], ask: Ask): Promise<number[]> {
+  const counts: number[] = [];
+  for (let at = 0; at < slots.length; at += COUNTED_AT_ONCE) {
+    const some = slots.slice(at, at + COUNTED_AT_ONCE);
+    counts.push(...(await ask(some.map((slot): Command => ['CLUSTER', 'COUNTKEYSINSLOT', slot]))).map(countOf));
+  }
+  return counts;
+}
+
+function sum(counts: readonly number[]): number {
+  return counts.reduce((total, count) => total + count, 0);
+}
