@@ -2,7 +2,7 @@ import type { SecretResolver } from '../config/secrets.js';
 import type { HostStep, LeaseRequest } from '../domain/steps.js';
 import { type ClusterActivities, createClusterActivities } from './cluster/activities.js';
 import { createHostActivities, type HostActivities } from './hosts/activities.js';
-import { confirmToken } from './hosts/lease.js';
+import { confirmToken, forgetIdentities } from './hosts/lease.js';
 import type { HostHelper } from './hosts/helper.js';
 import { dropFences } from './redis/left-fences.js';
 import { createRedisActivities, type RedisActivities } from './redis/activities.js';
@@ -26,7 +26,11 @@ export interface Adapters {
 
 export function createActivities({ ssh, secrets, helper }: Adapters): ForgeActivities {
   const hosts = createHostActivities({ ssh, secrets, helper });
-  const redis = createRedisActivities({ secrets, confirm: (request) => confirmToken({ ssh, helper }, request) });
+  const redis = createRedisActivities({
+    secrets,
+    confirm: (request) => confirmToken({ ssh, helper }, request),
+    letGo: (request) => forgetIdentities({ ssh, helper }, request),
+  });
   return {
     ...hosts,
     ...redis,

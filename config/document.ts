@@ -4,19 +4,19 @@ import type { SpecPath } from '../domain/spec-path.js';
 /** A YAML file that knows on which line each of its values stands. */
 export interface YamlFile {
   readonly value: unknown;
-  /** What is wrong with it as YAML; the words of the parser are left out where they could quote the text, which may hold a secret. */
+  /** What is wrong with it as YAML, said of the file; the words of the parser are left out where they could quote the text, which may hold a secret. */
   readonly errors: readonly { readonly line: number; readonly reason: string }[];
   /** Line of the value, or of its nearest parent that is there. */
   lineOf(path: SpecPath): number;
 }
 
 const YAML_REASONS: Readonly<Record<string, string>> = {
-  DUPLICATE_KEY: 'the same key stands twice in one mapping',
-  TAB_AS_INDENT: 'a tab is used for indentation',
-  BAD_INDENT: 'the indentation does not fit',
-  MULTIPLE_DOCS: 'there is more than one document in the file',
-  RESOURCE_EXHAUSTION: 'it is nested too deeply',
-  MISSING_CHAR: 'something is missing, such as a colon, a quote or a bracket',
+  DUPLICATE_KEY: 'has the same key twice in one mapping',
+  TAB_AS_INDENT: 'uses a tab for indentation',
+  BAD_INDENT: 'has an indentation that does not fit',
+  MULTIPLE_DOCS: 'has more than one document',
+  RESOURCE_EXHAUSTION: 'is nested too deeply',
+  MISSING_CHAR: 'lacks something, such as a colon, a quote or a bracket',
 };
 
 export function readYaml(text: string): YamlFile {
@@ -26,12 +26,15 @@ export function readYaml(text: string): YamlFile {
   const lineAt = (offset: number | undefined) => (offset === undefined ? 1 : lines.linePos(offset).line);
   const errors = document.errors.map(({ code, pos }) => ({
     line: lineAt(pos[0]),
-    reason: YAML_REASONS[code] ?? `it is not valid YAML (${code})`,
+    reason: YAML_REASONS[code] ?? `is not valid YAML (${code})`,
   }));
   const value = errors.length > 0 ? undefined : toValue(document);
   return {
     value: value?.value,
-    errors: value === null ? [{ line: 1, reason: 'an alias has no anchor, or aliases grow without end' }] : errors,
+    errors:
+      value === null
+        ? [{ line: 1, reason: 'has an alias without an anchor, or aliases that grow without end' }]
+        : errors,
     lineOf: (path) => lineAt(offsetOf(document, path)),
   };
 }

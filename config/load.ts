@@ -63,6 +63,12 @@ export function describeProblem({ line, path, reason, right }: SpecProblem): str
   return `line ${line}: ${path === '' ? 'the file' : path} ${reason}. Right: ${right}`;
 }
 
+const UNREADABLE: Readonly<Record<string, string>> = {
+  ENOENT: 'there is no such file',
+  EISDIR: 'it is a folder',
+  EACCES: 'this user may not read it',
+};
+
 async function readSpecFile(path: string): Promise<string> {
   try {
     return await readFile(path, 'utf8');
@@ -71,7 +77,7 @@ async function readSpecFile(path: string): Promise<string> {
     throw new ForgeError(
       'BadSpec',
       {
-        what: `The spec ${path} cannot be read (${code}).`,
+        what: `The spec ${path} cannot be read: ${UNREADABLE[code] ?? code}.`,
         left: 'Nothing was changed.',
         next: 'Name a spec with -f; `redisforge init` writes one.',
       },

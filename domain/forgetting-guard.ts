@@ -5,13 +5,13 @@ import type { Refusal } from './plan.js';
 import type { NamedNode } from './reshape-steps.js';
 
 /** A node that is to be forgotten. */
-export interface LeavingNode extends NamedNode {
+export interface NodeToForget extends NamedNode {
   /** Where it is, where the spec says that it leaves: then whoever is there goes, under any ID. Else only the ID goes. */
   readonly at: { readonly address: string; readonly port: number } | null;
 }
 
 /** A node that is to be forgotten, with what is known of it now. */
-export interface Goer extends LeavingNode {
+export interface Goer extends NodeToForget {
   /** The node that has to be out, where it answers; one that lives on under another ID and does not leave is left alone. */
   readonly node: FormingNode | undefined;
   /** Whether it answers us in any way: then its old ID, if it has another one by now, is nobody's any more. */
@@ -21,7 +21,7 @@ export interface Goer extends LeavingNode {
 }
 
 export interface ForgetSituation {
-  readonly wanted: readonly LeavingNode[];
+  readonly wanted: readonly NodeToForget[];
   readonly nodes: readonly LookedNode[];
 }
 

@@ -27,15 +27,17 @@ export function expectationFindings(picture: Picture): Finding[] {
   ];
 }
 
-/** Running settings that differ from the spec's, those apart that only a killed formation left behind. */
+/** Running settings that differ from the spec's, those apart that only a killed formation or a killed change of the shape left behind. */
 export function settingDrift(
   node: Pick<AnsweringNode, 'settings'>,
   expectation: Pick<Expectation, 'settings'>,
 ): SettingChange[] {
-  const tuned = new Set(tuningLeft(node, expectation.settings).map(({ setting }) => setting));
+  const pin = pinLeft(node, expectation.settings);
+  const left = [...tuningLeft(node, expectation.settings), ...(pin === null ? [] : [pin])];
+  const leftSettings = new Set(left.map(({ setting }) => setting));
   return Object.entries(expectation.settings).flatMap(([setting, wanted]) => {
     const running = node.settings[setting];
-    if (running === undefined || sameSetting(running, wanted) || tuned.has(setting)) return [];
+    if (running === undefined || sameSetting(running, wanted) || leftSettings.has(setting)) return [];
     return [{ setting, running, wanted }];
   });
 }
@@ -131,23 +133,21 @@ function leftTuned(node: AnsweringNode, { settings }: Expectation): Finding[] {
 }
 
 function leftPinned(node: AnsweringNode, { settings }: Expectation): Finding[] {
-  const left = pinLeft(node, settings);
-  if (left === null) return [];
+  const pin = pinLeft(node, settings);
+  if (pin === null) return [];
   return [
     finding({
       code: 'MovePinLeft',
       severity: 'warning',
       about: node,
-      evidence: `${node.name} still runs with ${left.setting} ${left.running}, and the spec lets Redis move replicas (redis.replicaMigration: free): an operation ended before it let go.`,
+      evidence: `${node.name} still runs with ${pin.setting} ${pin.running} (wanted ${pin.wanted}), and the spec lets Redis move replicas (redis.replicaMigration: free): an operation ended before it let go.`,
       next: 'Run repair or apply: both let go. A restart of the node does the same.',
     }),
   ];
 }
 
 function drifted(node: AnsweringNode, expectation: Expectation): Finding[] {
-  const pin = pinLeft(node, expectation.settings)?.setting;
-  const drift = settingDrift(node, expectation).filter(({ setting }) => setting !== pin);
-  return drift.map(({ setting, wanted, running }) =>
+  return settingDrift(node, expectation).map(({ setting, wanted, running }) =>
     finding({
       code: 'ConfigDrift',
       severity: 'warning',

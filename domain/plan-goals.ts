@@ -2,7 +2,7 @@ import type { ApplyWorld } from './apply-world.js';
 import type { Members } from './cluster-members.js';
 import type { Goal } from './goal.js';
 import { stayingNodes } from './nodes.js';
-import { pinned, repairSteps } from './reshape-common.js';
+import { pinned, repairSteps, unpinStep } from './reshape-common.js';
 import type { Reshape } from './reshape.js';
 import { askedMoves, sharingMoves, uncoveredRefusal, whyMoves, type Shard } from './reshape-moves.js';
 import { shapeRefusals } from './reshape-refusals.js';
@@ -41,7 +41,9 @@ function planMoves(world: ApplyWorld, goal: Extract<Goal, { kind: 'balance' | 's
   return {
     steps: [
       ...repairSteps(world),
-      ...pinned(work, { spec: world.spec, before: cluster.members, after: stayingNodes(world.spec) }),
+      ...(work.length === 0
+        ? unpinStep(world, cluster)
+        : pinned(work, { spec: world.spec, before: cluster.members, after: stayingNodes(world.spec) })),
     ],
     refusals: work.length === 0 ? asked : [...asked, ...shapeRefusals(world, { cluster, moves, joined: [] })],
     notes: [],

@@ -2,12 +2,11 @@ import type { ApplyWorld } from './apply-world.js';
 import type { Member, Members } from './cluster-members.js';
 import { expectationOf } from './expectation.js';
 import { ghostsOf } from './judge-nodes.js';
-import { pinLeft } from './pinning.js';
 import { stayingNodes } from './nodes.js';
 import { pictureOf } from './picture.js';
 import type { PlannedReplica, Refusal, Step } from './plan.js';
 import { type Attachment, orderAttachments } from './reshape-attach.js';
-import { pinned, repairSteps } from './reshape-common.js';
+import { pinned, repairSteps, unpinStep } from './reshape-common.js';
 import type { Reshape } from './reshape.js';
 import { shapeRefusals } from './reshape-refusals.js';
 import { assignReplicas } from './reshape-replicas.js';
@@ -50,14 +49,6 @@ export function planRepair(world: ApplyWorld, cluster: Members): Reshape {
 
 function leftWords({ what, next }: Refusal): string {
   return `Replicas, masters and ghosts are left as they are: ${what} ${next}`;
-}
-
-function unpinStep({ settings }: ApplyWorld, { members }: Members): Step[] {
-  const left = members.filter(
-    ({ answer, leaving }) => leaving === null && answer !== null && pinLeft(answer, settings) !== null,
-  );
-  const nodes = left.map(({ node }) => node.name);
-  return nodes.length === 0 ? [] : [{ kind: 'unpinReplicas', id: 'unpinReplicas', nodes }];
 }
 
 interface Attaching {

@@ -2,6 +2,7 @@ import type { ApplyWorld } from './apply-world.js';
 import type { Member, Members } from './cluster-members.js';
 import { isOff } from './balance.js';
 import type { DeclaredNode } from './nodes.js';
+import { pinLeft } from './pinning.js';
 import type { Step } from './plan.js';
 import type { Roles } from './reshape-roles.js';
 import { SLOT_COUNT, slotsIn } from './slots.js';
@@ -29,6 +30,14 @@ export function pinned(steps: readonly Step[], { spec, before, after }: Pinning)
     ...steps,
     { kind: 'unpinReplicas', id: 'unpinReplicas', nodes },
   ];
+}
+
+/** Pins that an operation left, where nothing else is done under a pin. */
+export function unpinStep({ settings }: Pick<ApplyWorld, 'settings'>, { members }: Members): Step[] {
+  const nodes = members
+    .filter(({ answer, leaving }) => leaving === null && answer !== null && pinLeft(answer, settings) !== null)
+    .map(({ node }) => node.name);
+  return nodes.length === 0 ? [] : [{ kind: 'unpinReplicas', id: 'unpinReplicas', nodes }];
 }
 
 /** As many per cent off its share a master has to be for the plan to say so where the spec wants no balance. */

@@ -1,3 +1,4 @@
+import { nodeName } from './nodes.js';
 import { countProblem, separationProblem } from './placement.js';
 import type { ClusterSpec } from './spec.js';
 import { pathText, type RuleProblem, type SpecPath } from './spec-path.js';
@@ -7,7 +8,13 @@ const BUS_OFFSET = 10_000;
 
 /** Shape, hosts, zones and ports. */
 export function topologyProblems(spec: ClusterSpec): RuleProblem[] {
-  return [...shapeProblems(spec), ...placementProblems(spec), ...hostProblems(spec), ...portProblems(spec)];
+  return [
+    ...shapeProblems(spec),
+    ...placementProblems(spec),
+    ...weightProblems(spec),
+    ...hostProblems(spec),
+    ...portProblems(spec),
+  ];
 }
 
 function shapeProblems({ shape }: ClusterSpec): RuleProblem[] {
@@ -34,7 +41,36 @@ function shapeProblems({ shape }: ClusterSpec): RuleProblem[] {
       with: [['shape', 'replicasPerMaster']],
     });
   }
-  return problems;
+  return [...problems, ...extraProblems(shape)];
+}
+
+function extraProblems({ replicasPerMaster, extraReplicas = 0 }: ClusterSpec['shape']): RuleProblem[] {
+  if (extraReplicas === 0 || replicasPerMaster > 0) return [];
+  return [
+    {
+      path: ['shape', 'extraReplicas'],
+      reason: `is ${extraReplicas}, and the masters have no replicas: some shards would be safe and others not`,
+      right: 'leave it out, or `replicasPerMaster: 1` or more',
+      with: [['shape', 'replicasPerMaster']],
+    },
+  ];
+}
+
+/** A weight of a node that is not there would be followed by nobody, and seen by nobody. */
+function weightProblems({ balance, hosts }: ClusterSpec): RuleProblem[] {
+  const names = new Set(hosts.flatMap((host) => host.nodes.map(({ port }) => nodeName(host.name, port))));
+  const weights = Object.entries(balance?.weights ?? {});
+  const unknown = weights
+    .filter(([node]) => !names.has(node))
+    .map(([node]) => ({
+      path: ['balance', 'weights', node],
+      reason: 'is the weight of a node that no host declares',
+      right: `one of the declared nodes, as host:port (${[...names].slice(0, 3).join(', ')} …)`,
+    }));
+  const none = names.size > 0 && [...names].every((node) => balance?.weights[node] === 0);
+  if (!none) return unknown;
+  const reason = 'are 0 for every node, so that no slot could be anywhere';
+  return [...unknown, { path: ['balance', 'weights'], reason, right: 'a weight above 0 for at least one node' }];
 }
 
 function placementProblems(spec: ClusterSpec): RuleProblem[] {
@@ -44,7 +80,7 @@ function placementProblems(spec: ClusterSpec): RuleProblem[] {
   ];
   const count = countProblem(spec);
   if (count !== null) {
-    const right = 'as many nodes as masters x (1 + replicasPerMaster)';
+    const right = 'as many nodes that stay as masters x (1 + replicasPerMaster) + extraReplicas';
     return [{ path: ['shape'], reason: `does not fit the hosts: ${count}`, right, with: looked }];
   }
   const meeting = separationProblem(spec);

@@ -69,6 +69,8 @@ export interface HostRecord {
   readonly lease: Lease | null;
   /** Redis IDs of the nodes that were formed here, by port. */
   readonly identities: Readonly<Record<string, string>>;
+  /** IDs of nodes that left the cluster from this host; absent where none did. */
+  readonly forgotten?: readonly string[];
 }
 
 /** The real lock: who works on this host. Released by the holder at its end, taken over only by name or by its own successor. */

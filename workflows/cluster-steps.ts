@@ -73,7 +73,12 @@ async function rememberIdentities(
 ): Promise<void> {
   const { spec } = operation.input;
   await inParallel(hostsAtWork(spec), spec.timings.hostParallelism, async ({ name: host, nodes }) => {
-    const identities = Object.fromEntries(nodes.map(({ port }) => [String(port), ids[`${host}:${port}`] ?? '']));
+    // Who leaves and does not answer has none.
+    const known = nodes.flatMap(({ port }) => {
+      const id = ids[`${host}:${port}`];
+      return id === undefined ? [] : [[String(port), id] as const];
+    });
+    const identities = Object.fromEntries(known);
     await operation.activities.change.recordIdentities.executeWithOptions(
       { summary: `remember the nodes of ${host}` },
       [

@@ -169,7 +169,7 @@ function agreeOnPlan(input: OperationInput, plan: Plan): void {
   }
   if (plan.digest === input.planDigest) return;
   throw failure('PlanChanged', {
-    what: `The plan that was shown (${input.planDigest.slice(0, 12)}) is not what ${plan.cluster} needs now (${plan.digest.slice(0, 12)}): the hosts or the nodes have changed since.`,
+    what: `The plan that was shown (${input.planDigest.slice(0, 12)}) is not what ${plan.cluster} needs now (${plan.digest.slice(0, 12)}): the hosts or the nodes have changed since, or the worker is of another version.`,
     left: 'Nothing was changed.',
     next: 'Run the same command again and read the new plan.',
   });

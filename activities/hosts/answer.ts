@@ -79,6 +79,7 @@ const EFFECT_WORDS: Readonly<Record<string, string>> = {
   'lease.taken': 'took the lease for',
   'lease.released': 'gave back the lease of',
   'identity.recorded': 'recorded the identity of node',
+  'identity.forgotten': 'let go of the identity of node',
   'folder.created': 'created folder',
   'folder.mode': 'changed the mode of folder',
   'file.created': 'created file',

@@ -1,4 +1,6 @@
 import { oneLine } from '../../domain/visible.js';
+import { hostsAtWork, nodeName, portOf } from '../../domain/nodes.js';
+import type { NamedNode } from '../../domain/reshape-steps.js';
 import type { HostStep, LeaseRequest, StepResult } from '../../domain/steps.js';
 import type { ClusterSpec } from '../../domain/spec.js';
 import type { HostRecord, StepToken } from '../../domain/survey.js';
@@ -75,4 +77,39 @@ export async function recordIdentities(
     words: ['identities', ...pairs],
   });
   return { effects: effectsOf(answer, step.host) };
+}
+
+export interface ForgetIdentities {
+  readonly spec: ClusterSpec;
+  readonly token: StepToken;
+  readonly nodes: readonly NamedNode[];
+}
+
+/**
+ * Notes on the hosts that these nodes are about to leave the cluster, so that one that was reset, and so has another identity, may start: the boot guard would take
+ * it for one that lost its data. One that is noted already is not written again; hosts that are lost, and nodes of no host, are left out.
+ */
+export async function forgetIdentities(
+  adapters: HostAdapters,
+  { spec, token, nodes }: ForgetIdentities,
+): Promise<StepResult> {
+  const asked = hostsAtWork(spec).map(async ({ name: host, nodes: declared }): Promise<string[]> => {
+    const ports = declared.filter(({ leaving }) => leaving !== 'lost').map(({ port }) => nodeName(host, port));
+    const own = nodes.filter(({ name }) => ports.includes(name));
+    if (own.length === 0) return [];
+    const answer = await orderHost(adapters, {
+      spec,
+      host,
+      token,
+      purpose: `record of the nodes of ${host}`,
+      words: ['identities', 'forget', ...own.map(({ name, nodeId }) => `${portOf(name)}=${nodeId}`)],
+    });
+    return effectsOf(answer, host);
+  });
+  const outcomes = await Promise.allSettled(asked);
+  const effects = outcomes.flatMap((outcome) => {
+    if (outcome.status === 'rejected') throw outcome.reason;
+    return outcome.value;
+  });
+  return { effects };
 }

@@ -12,6 +12,7 @@ export function parseRecord(answer: Answer): HostRecord {
     generation: wholeNumber('generation', answer.only('generation')?.[0]),
     lease: parseLease(answer),
     identities: parseIdentities(answer.all('identity')),
+    ...parseForgotten(answer.all('forgotten')),
   };
 }
 
@@ -29,6 +30,15 @@ function parseIdentities(lines: readonly string[][]): Record<string, string> {
     identities[port] = id;
   }
   return identities;
+}
+
+function parseForgotten(lines: readonly string[][]): Pick<HostRecord, 'forgotten'> {
+  const forgotten = lines.map(([digits, id = '']) => {
+    if (!/^[0-9a-f]{40}$/.test(id))
+      throw new UnreadableAnswer('forgotten', `${wholeNumber('forgotten', digits)} ${id}`);
+    return id;
+  });
+  return forgotten.length === 0 ? {} : { forgotten };
 }
 
 /** @throws UnreadableAnswer */

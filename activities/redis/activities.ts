@@ -20,7 +20,7 @@ import { form, type Formed, type FormRequest } from './form.js';
 import type { FenceDeps } from './fence.js';
 import { attachReplica } from './members/attach.js';
 import { awaitForgotten } from './members/await-forgotten.js';
-import { forgetNodes } from './members/forget.js';
+import { type ForgetDeps, forgetNodes } from './members/forget.js';
 import { joinNodes } from './members/join.js';
 import { pinReplicas, unpinReplicas } from './members/pin.js';
 import { switchMaster } from './members/switch.js';
@@ -31,8 +31,10 @@ import { repairSlots } from './slots/repair.js';
 import { smoke } from './smoke.js';
 import { setUsers, type UsersStep } from './users.js';
 
+export type RedisDeps = FenceDeps & Pick<ForgetDeps, 'letGo'>;
+
 /** What is done with nodes over their own protocol. */
-export function createRedisActivities({ secrets, confirm }: FenceDeps) {
+export function createRedisActivities({ secrets, confirm, letGo }: RedisDeps) {
   const membersDeps = () => {
     const { cancellationSignal: signal } = Context.current();
     return { secrets, confirm, progress: tellProgress, signal };
@@ -62,12 +64,12 @@ export function createRedisActivities({ secrets, confirm }: FenceDeps) {
 
     /** Resets nodes that leave, and has every member forget them. */
     async forgetNodes(step: ForgetNodesStep): Promise<StepResult> {
-      return forgetNodes(step, membersDeps());
+      return forgetNodes(step, { ...membersDeps(), letGo });
     },
 
     /** Looks for forgotten nodes when Redis would learn of them again, and sees to it that it does not. */
     async awaitForgotten(step: AwaitForgottenStep): Promise<StepResult> {
-      return awaitForgotten(step, membersDeps());
+      return awaitForgotten(step, { ...membersDeps(), letGo });
     },
 
     /** Keeps Redis from moving replicas by itself, for the time of an operation. */

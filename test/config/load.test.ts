@@ -159,6 +159,19 @@ describe('a spec', () => {
   it('that is not there is said', async () => {
     await expect(loadSpec({ path: join(folder, 'none.yaml') })).rejects.toMatchObject({ type: 'BadSpec' });
   });
+
+  it('says of a wrong file what it is, in words', async () => {
+    const text = (path: string) =>
+      loadSpec({ path }).then(
+        () => 'loaded',
+        (error: unknown) => (error instanceof Error ? error.message : ''),
+      );
+    expect(await text(join(folder, 'none.yaml'))).toContain('cannot be read: there is no such file');
+    expect(await text(folder)).toContain('cannot be read: it is a folder');
+    const prose = join(folder, 'README.md');
+    await writeFile(prose, 'Durable operations:\nthe file: is: prose\n\tand no spec');
+    expect(await text(prose)).toMatch(/line \d: the file (is not valid YAML \(\w+\)|uses a tab|lacks something)/);
+  });
 });
 
 describe('examples', () => {

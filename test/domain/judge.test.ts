@@ -370,7 +370,7 @@ const CASES: readonly Case[] = [
     observation: withNode(sound, 2, { settings: { ...SETTINGS, 'cluster-allow-replica-migration': 'no' } }),
     expectation: { ...EXPECTATION, settings: { ...SETTINGS, 'cluster-allow-replica-migration': 'yes' } },
     node: nameOf(2),
-    evidence: /cluster-allow-replica-migration no, and the spec lets/,
+    evidence: /cluster-allow-replica-migration no \(wanted yes\), and the spec lets/,
   },
   {
     title: 'a node that is to leave and is a member',

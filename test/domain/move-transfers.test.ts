@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { lanesToStart, SOURCES_PER_TARGET } from '../../domain/move-schedule.js';
-import { resolveMoves, type Viewer } from '../../domain/move-transfers.js';
+import { resolveMoves, Shards, type Viewer } from '../../domain/move-transfers.js';
 import { troubleOf } from '../../domain/move-trouble.js';
 import type { ViewEntry } from '../../domain/observation.js';
 import { slotsIn, type SlotRange } from '../../domain/slots.js';
@@ -34,6 +34,11 @@ function viewer(name: string, { slots = [], replicaOf, migrating = [], importing
   return { name, id: idOf(name), view: [self] };
 }
 
+const lookedAt = (viewers: readonly Viewer[], shards = new Shards()) => {
+  shards.seen(viewers);
+  return { viewers, shards };
+};
+
 const moveTo = (to: string, ...ranges: SlotRange[]) => [{ from: 'a', to, ranges }];
 
 describe('resolveMoves', () => {
@@ -43,7 +48,7 @@ describe('resolveMoves', () => {
       viewer('c', { slots: [[10, 19]] }),
       viewer('b', { replicaOf: 'c' }),
     ];
-    expect(resolveMoves(moveTo('b', [0, 12]), viewers)).toEqual({
+    expect(resolveMoves(moveTo('b', [0, 12]), lookedAt(viewers))).toEqual({
       transfers: [{ from: 'a', to: 'c', ranges: [[0, 9]] }],
       done: 3,
       begun: 0,
@@ -53,7 +58,9 @@ describe('resolveMoves', () => {
 
   it('goes on with whoever owns the slots by now', () => {
     const viewers = [viewer('a', { replicaOf: 'd' }), viewer('d', { slots: [[0, 9]] }), viewer('b')];
-    expect(resolveMoves(moveTo('b', [0, 9]), viewers).transfers).toEqual([{ from: 'd', to: 'b', ranges: [[0, 9]] }]);
+    expect(resolveMoves(moveTo('b', [0, 9]), lookedAt(viewers)).transfers).toEqual([
+      { from: 'd', to: 'b', ranges: [[0, 9]] },
+    ]);
   });
 
   it.each<[string, Viewer[], 'begun' | 'done' | 'stuck']>([
@@ -83,7 +90,7 @@ describe('resolveMoves', () => {
     ],
     ['for a target that does not answer', [viewer('a', { slots: [[5, 5]] })], 'stuck'],
   ])('knows a slot that is %s', (_, viewers, kind) => {
-    const { transfers, done, begun, stuck } = resolveMoves(moveTo('b', [5, 5]), viewers);
+    const { transfers, done, begun, stuck } = resolveMoves(moveTo('b', [5, 5]), lookedAt(viewers));
     expect({ transfers: transfers.length, done, begun, stuck: stuck.length }).toEqual({
       transfers: kind === 'begun' ? 1 : 0,
       done: kind === 'done' ? 1 : 0,
@@ -92,13 +99,24 @@ describe('resolveMoves', () => {
     });
   });
 
+  it('knows who takes over from a target that does not answer any more, and what was on its way to it', () => {
+    const { shards } = lookedAt([viewer('a', { slots: [[5, 5]] }), viewer('b'), viewer('e', { replicaOf: 'b' })]);
+    const afterwards = lookedAt([viewer('a', { slots: [[5, 5]], migrating: [[5, 'b']] }), viewer('e')], shards);
+    expect(resolveMoves(moveTo('b', [5, 5]), afterwards)).toMatchObject({
+      transfers: [{ from: 'a', to: 'e', ranges: [[5, 5]] }],
+      begun: 1,
+    });
+    const unseen = lookedAt([viewer('a', { slots: [[5, 5]], migrating: [[5, 'b']] }), viewer('e')]);
+    expect(resolveMoves(moveTo('b', [5, 5]), unseen).stuck).toHaveLength(1);
+  });
+
   it('counts every slot of every move once', () => {
     const owner = fc.constantFrom('a', 'b', 'c', '');
     fc.assert(
       fc.property(fc.array(owner, { minLength: 1, maxLength: 60 }), fc.constantFrom('a', 'b', 'c'), (owners, to) => {
         const own = (name: string) => owners.flatMap((at, slot): SlotRange[] => (at === name ? [[slot, slot]] : []));
         const viewers = ['a', 'b', 'c'].map((name) => viewer(name, { slots: own(name) }));
-        const { transfers, done, stuck } = resolveMoves(moveTo(to, [0, owners.length - 1]), viewers);
+        const { transfers, done, stuck } = resolveMoves(moveTo(to, [0, owners.length - 1]), lookedAt(viewers));
         const moved = transfers.reduce((sum, { ranges }) => sum + slotsIn(ranges), 0);
         const left = stuck.reduce((sum, { ranges }) => sum + slotsIn(ranges), 0);
         expect(moved + done + left).toBe(owners.length);

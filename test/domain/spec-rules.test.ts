@@ -47,6 +47,32 @@ describe('rules', () => {
     ],
     ['another number of nodes than the shape asks for', ['shape'], { shape: { masters: 4, replicasPerMaster: 1 } }],
     [
+      'nodes that leave, and too few that stay',
+      ['shape'],
+      { hosts: withHost(0, { nodes: [{ port: 6379, leaving: 'drain' }] }) },
+    ],
+    ['extra replicas that no host has', ['shape'], { shape: { masters: 3, replicasPerMaster: 1, extraReplicas: 1 } }],
+    [
+      'extra replicas where masters have none',
+      ['shape.extraReplicas'],
+      { shape: { masters: 5, replicasPerMaster: 0, extraReplicas: 1, withoutReplicas: 'test' } },
+    ],
+    [
+      'a weight of a node that is not declared',
+      ['balance.weights.h9:6379'],
+      { balance: { by: 'slots', thresholdPercent: 2, weights: { 'h9:6379': 2 } } },
+    ],
+    [
+      'weights that leave slots nowhere to be',
+      ['balance.weights'],
+      {
+        balance: {
+          ...{ by: 'slots', thresholdPercent: 2 },
+          weights: Object.fromEntries(hosts.map(({ name }) => [`${name}:6379`, 0])),
+        },
+      },
+    ],
+    [
       'masters and replicas that have to share a zone',
       ['hosts'],
       { hosts: hosts.map((host) => ({ ...host, zone: 'z1' })) },

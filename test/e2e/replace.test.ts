@@ -29,10 +29,9 @@ describe.each(['redis-7.0', 'valkey-9.1'] as const)(
         await until('the ledger writes', async () => (await ledger.counts()).acknowledged > 2000, 30_000);
         await stage.lab.driver.kill(host);
         const killed: KilledMaster = { node: dead.name, slots: dead.slots, at: Date.now() };
-        const hosts = [...stage.spec.hosts.map(({ name }) => name), 'h7'];
-        const file = await stage.specWith({ hosts, leaving: { [dead.name]: 'lost' } });
-        const after = await stage.specWith({ hosts: hosts.filter((name) => name !== dead.host) });
-        const { exitCode, report, stderr } = await stage.operate(['apply'], file);
+        const file = await stage.specWith({});
+        const verb = ['replace', dead.host, '--with', stage.newHost('h7'), '--write-spec'];
+        const { exitCode, report, stderr } = await stage.operate(verb, file);
         expect(exitCode, stderr).toBe(0);
         expect(report).toMatchObject({ outcome: 'done', verdictAfter: { healthy: true } });
         const { acknowledged } = await ledger.counts();
@@ -45,12 +44,12 @@ describe.each(['redis-7.0', 'valkey-9.1'] as const)(
         console.log(ledgerWords(verdict, [killed]));
         expect(ledgerProblems(verdict, { kills: [killed], errors: 'accepted' })).toEqual([]);
         expect(accountFor(verdict, [killed]).excused[0]?.losses.length).toBeLessThan(300);
-        expect(await stage.problems({ file: after })).toEqual([]);
-        const nodes = await stage.nodes(after);
+        expect(await stage.problems({ file })).toEqual([]);
+        const nodes = await stage.nodes(file);
         expect(nodes.filter(({ role }) => role === 'master')).toHaveLength(3);
         expect(nodes.find((node) => node.host === 'h7')).toMatchObject({ role: 'replica', answered: true });
         await ledger.clear();
-        await changesNothing(stage, ['apply'], after);
+        await changesNothing(stage, ['apply'], file);
       } finally {
         await ledger.close();
       }

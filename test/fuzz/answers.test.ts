@@ -40,6 +40,7 @@ const SOUND = [
   ],
   ...[
     `identity\t7001\t${ID}`,
+    `forgotten\t7002\t${'e'.repeat(40)}`,
     'profile\tmachine',
     'setting\tvm.swappiness\t1\tyes',
     'kept\tvm.swappiness\t1',
@@ -79,6 +80,7 @@ const WORDS = [
     'generation\t99',
     `identity\t7001\t${ID}x`,
     `identity\t7001\t${'d'.repeat(40)}`,
+    `forgotten\t7002\t${ID}x`,
     'node\t7001\tabsent\t-\t-\t-',
     'end\n',
   ],
@@ -159,7 +161,7 @@ describe(`answers of hosts (seed ${SEED})`, () => {
   it('are sound as these tests write them', () => {
     expect(real(SOUND)).toMatchObject({
       exam: { clockSkewMs: 0, nofileLimit: 65_536 },
-      record: { generation: 7, identities: { 7001: ID }, lease: { actor: 'anna' } },
+      record: { generation: 7, identities: { 7001: ID }, forgotten: ['e'.repeat(40)], lease: { actor: 'anna' } },
       nodes: [{ service: { state: 'running', pid: 42 }, files: { config: DIGEST } }, { service: { state: 'guarded' } }],
     });
   });

@@ -1,5 +1,5 @@
 import { form } from '../../activities/redis/form.js';
-import type { MembersDeps } from '../../activities/redis/members/access.js';
+import type { ForgetDeps } from '../../activities/redis/members/forget.js';
 import { observe } from '../../activities/redis/observe.js';
 import { type AnsweringNode, answering, type ViewEntry } from '../../domain/observation.js';
 import { place } from '../../domain/placement.js';
@@ -15,7 +15,7 @@ const NODE_TIMEOUT_MS = 2000;
 export interface FormedCluster {
   readonly nodes: RedisNodes;
   readonly spec: ClusterSpec;
-  readonly deps: MembersDeps;
+  readonly deps: ForgetDeps;
   /** Names in the spec's order. */
   readonly names: readonly string[];
   readonly masters: readonly string[];
@@ -47,7 +47,8 @@ export async function startFormedCluster({
   const spec = change({ ...nodes.spec, redis: { ...nodes.spec.redis, nodeTimeoutMs: NODE_TIMEOUT_MS } });
   const names = [...nodes.servers.keys()];
   for (const name of names) await nodes.admin(name, 'CONFIG', 'SET', 'cluster-node-timeout', NODE_TIMEOUT_MS);
-  const deps = { secrets: nodes.secrets, ...CONFIRMED };
+  // Nobody keeps a record of these nodes.
+  const deps = { secrets: nodes.secrets, ...CONFIRMED, letGo: () => Promise.resolve({ effects: [] }) };
   const formed = { ...spec, shape: { masters: 3, replicasPerMaster: 1 }, hosts: spec.hosts.slice(0, 6) };
   const { masters, replicas } = place(formed);
   await form({ spec: formed, token: TOKEN, masters, replicas }, deps);

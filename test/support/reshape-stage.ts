@@ -47,6 +47,8 @@ export interface Ended {
 export interface ReshapeStage extends Stage {
   /** Names of the hosts that the first spec does not mention. */
   readonly spares: readonly string[];
+  /** A host that waits, as `scale add` and `replace --with` take it. */
+  newHost(name: string): string;
   /** A file with a spec that differs in this from the first one. */
   specWith(change: SpecChange): Promise<string>;
   /** Runs a verb that changes the cluster, without asking, to its end. */
@@ -65,6 +67,7 @@ const BASE: ShapeSpec = { masters: 3, replicasPerMaster: 1 };
 
 /** Long enough for two cores on which everything runs at once, short enough for a failover in a test. */
 const NODE_TIMEOUT_MS = 2000;
+const HEARTBEAT = '3s';
 
 export async function openReshapeStage(options: ReshapeOptions): Promise<ReshapeStage> {
   const { temporalAddress, name, shape = BASE, spares = 0, nodesPerHost = 1, zones = 3 } = options;
@@ -73,7 +76,7 @@ export async function openReshapeStage(options: ReshapeOptions): Promise<Reshape
   const engine = options.engine === undefined ? undefined : await requireEngine(options.engine);
   let hosts: { name: string }[] = [];
   const stage = await openStage({
-    ...{ temporalAddress, name, nodesPerHost, zones, nodeTimeoutMs: NODE_TIMEOUT_MS },
+    ...{ temporalAddress, name, nodesPerHost, zones, nodeTimeoutMs: NODE_TIMEOUT_MS, heartbeat: HEARTBEAT },
     hosts: own + spares,
     ...(engine === undefined ? {} : { engine }),
     change: (document) => {
@@ -94,6 +97,12 @@ export async function openReshapeStage(options: ReshapeOptions): Promise<Reshape
     ...stage,
     secret,
     spares: hosts.slice(own).map((host) => host.name),
+    newHost: (name) => {
+      const host = stage.lab.hosts.find((one) => one.name === name);
+      if (host === undefined) throw new Error(`the lab has no host ${name}`);
+      const { user, address, sshPort, zone, root } = host;
+      return `${user}@${address}:${sshPort},zone=${zone},address=${address},name=${name},root=${root}`;
+    },
     specWith: ({ hosts: named, shape: wanted, leaving = {}, change }) =>
       stage.variant((document) => {
         if (named !== undefined) document.set('hosts', document.createNode(named.map((one) => entryOf(hosts, one))));

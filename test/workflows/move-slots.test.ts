@@ -257,7 +257,8 @@ describe('every verb that changes the shape', () => {
             calls.push('join');
             return Promise.resolve({ effects: ['join'], identities: { 'h1:6379': 'a'.repeat(40) } });
           },
-          recordIdentities: async ({ host }) => {
+          recordIdentities: async ({ host, identities }) => {
+            expect(identities).toEqual(host === 'h1' ? { 6379: 'a'.repeat(40) } : {});
             if (host === 'h1') calls.push('record');
             return Promise.resolve({ effects: [] });
           },

@@ -3,13 +3,10 @@
 
 # read_guard PORT: sets guard (why the node may not start by itself; empty where it may) and guard_slots (what it owned). Only reads.
 read_guard() {
-  guard='' guard_slots='' guard_id=''
-  [ -f "$record/identities" ] || return 0
-  while read -r known_port known_id; do
-    [ "$known_port" != "$1" ] || guard_id=$known_id
-  done <"$record/identities"
+  guard='' guard_slots=''
+  read_identity "$1"
   # Never a member: nobody replicates from it, so it may begin empty.
-  [ -n "$guard_id" ] || return 0
+  [ -n "$identity" ] || return 0
   guard_data="$root/nodes/$1/data"
   if ! has_files "$guard_data"; then
     guard=no-data
@@ -18,12 +15,21 @@ read_guard() {
   read_own_view "$guard_data/nodes.conf"
   if [ -z "$own_id" ]; then
     guard=no-nodes-conf
-  elif [ "$own_id" != "$guard_id" ]; then
-    guard=other-identity
+  elif [ "$own_id" != "$identity" ]; then
+    is_out "$1" || guard=other-identity
   elif [ "$own_role" = master ] && [ -n "$own_slots" ] && [ -f "$root/nodes/$1/redis.conf" ]; then
     guard_slots=$own_slots
     guard_loading "$guard_data" "$root/nodes/$1/redis.conf"
   fi
+}
+
+# is_out PORT: whether its node has left the cluster: that was noted before, and it was reset since, so that it knows nobody and owns nothing.
+is_out() {
+  read_identity "$1"
+  [ -n "$identity" ] || return 1
+  has_line "$record/forgotten" "$1 $identity" || return 1
+  read_own_view "$root/nodes/$1/data/nodes.conf"
+  [ -n "$own_id" ] && [ "$own_id" != "$identity" ] && [ "$own_role$own_slots" = master ] && [ "$own_known" = 1 ]
 }
 
 # A folder that cannot be read, or whose volume is not mounted, looks as empty as one that was emptied.
@@ -34,16 +40,19 @@ has_files() {
   return 1
 }
 
-# Sets own_id, own_role and own_slots from the line of nodes.conf that a node writes about itself; empty where there is none.
+# Sets own_id, own_role and own_slots from the line of nodes.conf that a node writes about itself, and own_known, how many nodes it knows with itself; empty
+# where there is no such line.
 read_own_view() {
-  own_id='' own_role='' own_slots=''
+  own_id='' own_role='' own_slots='' own_known=''
   [ -f "$1" ] && [ -r "$1" ] || return 0
-  own=$(awk '$3 ~ /(^|,)myself(,|$)/ && $1 ~ /^[0-9a-f]+$/ {
+  own=$(awk '$1 ~ /^[0-9a-f]+$/ { known++ }
+    $3 ~ /(^|,)myself(,|$)/ && $1 ~ /^[0-9a-f]+$/ {
       slots = ""
       for (i = 9; i <= NF; i++) if ($i ~ /^[0-9]+(-[0-9]+)?$/) slots = slots " " $i
-      print $1, ($3 ~ /(^|,)(slave|replica)(,|$)/ ? "replica" : "master") slots
-    }' "$1")
-  read -r own_id own_role own_slots <<OWN
+      own = $1 " " ($3 ~ /(^|,)(slave|replica)(,|$)/ ? "replica" : "master")
+    }
+    END { if (own != "") print known, own slots }' "$1")
+  read -r own_known own_id own_role own_slots <<OWN
 $own
 OWN
 }

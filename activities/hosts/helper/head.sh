@@ -72,6 +72,8 @@ Changing
 * lease confirm                refused as every verb is where the token is old; changes nothing else (for what is done over Redis)
 * lease release [RUN]          give the host free for the next operation, and end the jobs of this one; with RUN only its lease
 * identities PORT=ID ...       note which Redis ID each node has
+* identities forget PORT=ID ...
+                               note that these nodes leave the cluster: one that was reset since may start, and be another one
 * ensure                       folders and files from instructions on stdin, one a line, ended by a line `end`:
                                  folder MODE PATH
                                  file MODE SHA256 PATH BASE64         (PATH is below the root)

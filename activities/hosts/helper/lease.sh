@@ -126,20 +126,32 @@ lease_release() {
 }
 
 identities() {
-  begin
-  known=''
-  [ ! -f "$record/identities" ] || known=$(cat "$record/identities")
+  verb=identities_record
+  if [ "$1" = forget ]; then
+    verb=identities_forget
+    shift
+  fi
   for pair; do
-    port=${pair%%=*} id=${pair#*=}
-    want_number port "$port"
-    case $id in '' | *[!0-9a-f]*) usage "'$id' is no ID of a node" ;; esac
-    case "
-$known
-" in *"
-$port $id
-"*) continue ;; esac
-    known=$(printf '%s\n' "$known" | awk -v port="$port" -v id="$id" 'NF && $1 != port { print } END { print port, id }')
-    put_safely "$record/identities" "$known"
-    effect identity.recorded "$port $id"
+    want_number port "${pair%%=*}"
+    case ${pair#*=} in '' | *[!0-9a-f]*) usage "'${pair#*=}' is no ID of a node" ;; esac
   done
+  begin
+  for pair; do "$verb" "${pair%%=*}" "${pair#*=}"; done
+}
+
+identities_record() {
+  ! has_line "$record/forgotten" "$1 $2" || take_line "$record/forgotten" "$1 $2"
+  ! has_line "$record/identities" "$1 $2" || return 0
+  known=''
+  [ ! -f "$record/identities" ] || known=$(awk -v port="$1" 'NF && $1 != port' "$record/identities")
+  put_safely "$record/identities" "${known:+$known
+}$1 $2"
+  effect identity.recorded "$1 $2"
+}
+
+# The node may be reset from here on: a start finds another identity then, and nobody's data is missed.
+identities_forget() {
+  ! has_line "$record/forgotten" "$1 $2" || return 0
+  note_forgotten "$1" "$2"
+  effect identity.forgotten "$1 $2"
 }

@@ -136,9 +136,13 @@ await_node_end() {
 
 node_remove() {
   port=$1 data=$2 home="$root/nodes/$1"
-  begin
-  [ -d "$home" ] || return 0
   case $data in keep | delete) ;; *) usage "node remove takes keep or delete, not '$data'" ;; esac
+  begin
+  if [ ! -d "$home" ]; then
+    # The command that took it away may have died before it came to this.
+    [ "$data" = keep ] || forget_identity "$port"
+    return
+  fi
   read_node "$port"
   [ "$unit" != running ] || refuse "$NOT_NOW" "it still runs (pid $unit_pid)"
   [ "$method" != systemd ] || systemd_remove "$port"
@@ -149,6 +153,8 @@ node_remove() {
       effect node.removed "$port with its data"
       ;;
     keep)
+      # What is kept is not what the record speaks of: the node left the cluster and was reset.
+      ! is_out "$port" || forget_identity "$port"
       [ -f "$home/service" ] || [ -d "$home/run" ] || return 0
       rm -rf "$home/run" "$home/users.acl" "$home/redis.conf" "$home/service" "$home/current"
       effect node.removed "$port, data kept"
@@ -156,9 +162,12 @@ node_remove() {
   esac
 }
 
+# forget_identity PORT: its node is gone for good, so the port is free for another one.
 forget_identity() {
-  [ -f "$record/identities" ] || return 0
-  put_safely "$record/identities" "$(awk -v port="$1" '$1 != port' "$record/identities")"
+  read_identity "$1"
+  [ -n "$identity" ] || return 0
+  has_line "$record/forgotten" "$1 $identity" || note_forgotten "$1" "$identity"
+  take_line "$record/identities" "$1 $identity"
 }
 
 node_status() {

@@ -32,8 +32,41 @@ say_record() {
   [ -z "$cluster_uid" ] || say cluster "$cluster_name" "$cluster_uid"
   say generation "$generation"
   [ ! -f "$record/lease" ] || say_lease
+  [ ! -f "$record/identities" ] || while read -r port id; do say identity "$port" "$id"; done <"$record/identities"
+  [ ! -f "$record/forgotten" ] || while read -r port id; do say forgotten "$port" "$id"; done <"$record/forgotten"
+}
+
+# read_identity PORT: sets identity to what the node there was when it was last a member; empty where it never was.
+read_identity() {
+  identity=''
   [ -f "$record/identities" ] || return 0
-  while read -r port id; do say identity "$port" "$id"; done <"$record/identities"
+  while read -r known_port known_id; do
+    [ "$known_port" != "$1" ] || identity=$known_id
+  done <"$record/identities"
+}
+
+# has_line FILE LINE
+has_line() {
+  [ -f "$1" ] || return 1
+  while IFS= read -r found; do
+    [ "$found" != "$2" ] || return 0
+  done <"$1"
+  return 1
+}
+
+# take_line FILE LINE: takes it out; a file that would be empty goes.
+take_line() {
+  kept=$(awk -v line="$2" '$0 != line' "$1")
+  if [ -n "$kept" ]; then put_safely "$1" "$kept"; else rm -f "$1"; fi
+}
+
+# note_forgotten PORT ID
+note_forgotten() {
+  if [ -f "$record/forgotten" ]; then
+    put_safely "$record/forgotten" "$(cat "$record/forgotten")" "$1 $2"
+  else
+    put_safely "$record/forgotten" "$1 $2"
+  fi
 }
 
 # All that changes the host happens between lock and unlock (or the end of this process). The lock is on descriptor 9.

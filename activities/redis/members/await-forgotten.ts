@@ -3,7 +3,7 @@ import { ForgeError } from '../../../domain/errors.js';
 import type { AwaitForgottenStep } from '../../../domain/reshape-steps.js';
 import type { StepResult } from '../../../domain/steps.js';
 import type { MembersDeps } from './access.js';
-import { forgetNodes } from './forget.js';
+import { type ForgetDeps, forgetNodes } from './forget.js';
 
 /** How often somebody may come back: whoever does so more often is not brought by gossip. */
 const RETURNS = 3;
@@ -14,7 +14,7 @@ const RETURNS = 3;
  * whole window first. The signal ends a wait at once, with nothing left open.
  * @throws ForgeError NotReached where a node comes back again and again, and those of `forgetNodes`
  */
-export async function awaitForgotten(step: AwaitForgottenStep, deps: MembersDeps): Promise<StepResult> {
+export async function awaitForgotten(step: AwaitForgottenStep, deps: ForgetDeps): Promise<StepResult> {
   const names = step.nodes.map(({ name }) => name).join(', ');
   const effects: string[] = [];
   for (let looks = 0; looks <= RETURNS; looks += 1) {

@@ -7,13 +7,18 @@ import type { Command } from '../connection.js';
 import { type MembersDeps, withMembers } from './access.js';
 import { inRounds, refused } from './rounds.js';
 
+export interface ForgetDeps extends MembersDeps {
+  /** Has the hosts note that these nodes leave the cluster, before the first of them is reset. @throws ForgeError Fenced, and those of a login */
+  readonly letGo: (request: Pick<ForgetNodesStep, 'spec' | 'token' | 'nodes'>) => Promise<StepResult>;
+}
+
 /**
  * Takes nodes out of the cluster: a leaving node that answers is reset, then every member forgets it, until nobody knows it any more; who is lost is only
  * forgotten. The preconditions are read right before (domain/forgetting.ts says them and why in this order). Asked again it does what is missing, and nothing where
  * a node was reset and forgotten before; whoever gossip brought back is forgotten again, so this is also the look that follows the ban window.
  * @throws ForgeError Refused where a node still holds something or a member cannot be told, NotReached, NodeUnreachable, NodeAuthFailed, SecretUnavailable, Fenced
  */
-export async function forgetNodes(step: ForgetNodesStep, deps: MembersDeps): Promise<StepResult> {
+export async function forgetNodes(step: ForgetNodesStep, deps: ForgetDeps): Promise<StepResult> {
   const { spec, token } = step;
   const wanted = leavingOf(step);
   const decide = (nodes: readonly LookedNode[]) => planForget({ wanted, nodes });
@@ -21,6 +26,8 @@ export async function forgetNodes(step: ForgetNodesStep, deps: MembersDeps): Pro
     const { refusals } = decide(nodes);
     if (refusals.length > 0) throw refused(refusals);
   };
+  const noted: string[] = [];
+  let told = false;
   const mayBeSilent = new Set(wanted.filter(({ at }) => at !== null).map(({ name }) => name));
   return withMembers({ spec, token, mayBeSilent, guard }, deps, async (nodes) => {
     const { effects } = await inRounds<ForgetAction>(
@@ -31,6 +38,12 @@ export async function forgetNodes(step: ForgetNodesStep, deps: MembersDeps): Pro
         overdue: { type: 'NotReached', next: 'See to it that every member can be reached, and run the same again.' },
         untouched: 'Refused',
         decide,
+        beforeActing: async () => {
+          if (told) return;
+          const { effects: notes } = await deps.letGo({ spec, token, nodes: step.nodes });
+          noted.push(...notes);
+          told = true;
+        },
         order: ['reset', 'forget'],
         commandOf,
         wordsOf,
@@ -40,7 +53,7 @@ export async function forgetNodes(step: ForgetNodesStep, deps: MembersDeps): Pro
       },
       deps,
     );
-    return { effects };
+    return { effects: [...noted, ...effects] };
   });
 }
 

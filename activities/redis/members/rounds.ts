@@ -25,6 +25,8 @@ export interface Rounds<Action extends { readonly kind: string; readonly node: s
   readonly lookFurther?: (nodes: readonly LookedNode[]) => Promise<void>;
   /** Pure; asked with each look. */
   readonly decide: (nodes: readonly LookedNode[], times: Times) => Decision<Action>;
+  /** Called before commands are sent. */
+  readonly beforeActing?: (actions: readonly Action[]) => Promise<void>;
   /** Kinds of actions that have to be over before the ones after them are sent; a kind that is not named comes last. */
   readonly order: readonly Action['kind'][];
   readonly commandOf: (action: Action, capabilities: Capabilities) => Command;
@@ -107,7 +109,9 @@ class Work<Action extends { readonly kind: string; readonly node: string }> {
   }
 
   async act(actions: readonly Action[]): Promise<void> {
-    if (actions.length > 0) this.#sentAt = performance.now();
+    if (actions.length === 0) return;
+    await this.rounds.beforeActing?.(actions);
+    this.#sentAt = performance.now();
     const { order } = this.rounds;
     const stages = [
       ...order.map((kind) => [kind]),

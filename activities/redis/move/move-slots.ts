@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ForgeError } from '../../../domain/errors.js';
 import type { Trouble } from '../../../domain/move-trouble.js';
-import { ownLine, type Resolved, resolveMoves, type Viewer } from '../../../domain/move-transfers.js';
+import { ownLine, type Resolved, resolveMoves, Shards, type Viewer } from '../../../domain/move-transfers.js';
 import { declaredNodes } from '../../../domain/nodes.js';
 import { myselfIn, parseClusterNodes } from '../../../domain/parse-nodes.js';
 import type { MovedSlots, MoveSlotsStep } from '../../../domain/reshape-steps.js';
@@ -74,6 +74,7 @@ class Moving {
   readonly #startedAt = performance.now();
   readonly #until: number;
   readonly #given = new Given();
+  readonly #shards = new Shards();
   readonly #effects: string[] = [];
   #quietSince = performance.now();
   #tally: MoveTally = { slots: 0, keys: 0, bytes: 0, p99Ms: null };
@@ -138,7 +139,9 @@ class Moving {
   async #look(): Promise<Looked> {
     const viewers = await Promise.all(declaredNodes(this.step.spec).map(({ name }) => this.#lookAt(name)));
     const answering = viewers.filter((viewer) => viewer !== undefined);
-    return { viewers: answering, resolved: resolveMoves(this.step.moves, answering) };
+    this.#shards.seen(answering);
+    const resolved = resolveMoves(this.step.moves, { viewers: answering, shards: this.#shards });
+    return { viewers: answering, resolved };
   }
 
   async #lookAt(name: string): Promise<Viewer | undefined> {
@@ -186,7 +189,8 @@ class Moving {
     const { from, to, ranges } = transfer;
     const [source, target] = [from, to].map((name) => viewers.find((viewer) => viewer.name === name));
     if (source === undefined || target === undefined) throw new Error(`${from} or ${to} was not looked at`);
-    return { from: await this.#masterOf(source, target), to: await this.#masterOf(target, source), ranges };
+    const [giver, getter] = await Promise.all([this.#masterOf(source, target), this.#masterOf(target, source)]);
+    return { from: giver, to: getter, ranges, mates: this.#shards.matesOf(target.id) };
   }
 
   /** With the address at which the other end reaches it: ours may be another one. */

@@ -19,6 +19,8 @@ export interface Transfer {
   readonly from: MovingMaster;
   readonly to: MovingMaster;
   readonly ranges: readonly SlotRange[];
+  /** IDs of all that were seen in the target's shard: slots that are open towards one of them are on their way to it. Itself alone where nothing is said. */
+  readonly mates?: ReadonlySet<string>;
 }
 
 /** The nodes as the attempt's fence user; a lost connection is opened again. */

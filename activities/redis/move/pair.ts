@@ -23,7 +23,7 @@ export interface Pair {
 }
 
 /** What both ends say of themselves and of the slots. @throws MoveTrouble where an end is no master any more, or has a slot open towards somebody else */
-export async function lookAtPair({ from, to, ranges }: Transfer, nodes: MovingNodes): Promise<Pair> {
+export async function lookAtPair({ from, to, ranges, mates }: Transfer, nodes: MovingNodes): Promise<Pair> {
   const [source, target] = await Promise.all([viewOf(from.name, nodes), viewOf(to.name, nodes)]);
   const [giving, taking] = [selfOf(source, from.name), selfOf(target, to.name)];
   const migrating = new Map(giving.migrating.map(({ slot, peer }) => [slot, peer]));
@@ -35,7 +35,7 @@ export async function lookAtPair({ from, to, ranges }: Transfer, nodes: MovingNo
   for (const slot of slots) {
     const peer = migrating.get(slot);
     if (owned.has(slot)) handedOver.push(slot);
-    else if (peer !== undefined && peer !== to.id) throw elsewhere(from.name, slot);
+    else if (peer !== undefined && peer !== to.id && mates?.has(peer) !== true) throw elsewhere(from.name, slot);
     else (peer !== undefined || importing.has(slot) ? begun : fresh).push(slot);
   }
   const waiting = [...begun, ...fresh];

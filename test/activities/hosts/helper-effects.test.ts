@@ -6,6 +6,7 @@ import { claim, fileLine, helperHost, type HelperHost } from './run-helper.js';
 
 const BAD_INSTRUCTIONS = 18;
 const NOT_NOW = 17;
+const GUARDED = 19;
 
 let host: HelperHost;
 
@@ -108,6 +109,81 @@ describe('identities', () => {
       'identity\t7001\tccc',
       'identity\t7002\tbbb',
     ]);
+  });
+});
+
+describe('a node that leaves the cluster', () => {
+  const ID = 'a'.repeat(40);
+  const NEW = 'b'.repeat(40);
+  const record = async () => {
+    const { lines } = await host.run(['show']);
+    return lines.filter((line) => /^(identity|forgotten)\t/.test(line)).map((line) => line.replace(/\t/g, ' '));
+  };
+  const home = (data = '') =>
+    host.act(
+      ['ensure'],
+      `folder 700 nodes/7001/data\nfolder 700 nodes/7001/run\n${fileLine('nodes/7001/data/nodes.conf', data)}end\n`,
+    );
+  const reset = `${NEW} :7001@17001 myself,master - 0 0 0 connected\nvars currentEpoch 0 lastVoteEpoch 0\n`;
+  const guard = async () => (await host.run(['node', 'guard', '7001'])).code;
+
+  it('is noted once, beside what it is, and no more when it is a member again', async () => {
+    await host.act(['identities', `7001=${ID}`]);
+    const forget = ['identities', 'forget', `7001=${ID}`, `7002=${NEW}`];
+    expect((await host.act(forget)).lines).toEqual([
+      `effect\tidentity.forgotten\t7001 ${ID}`,
+      `effect\tidentity.forgotten\t7002 ${NEW}`,
+    ]);
+    expect((await host.act(forget)).lines).toEqual([]);
+    expect(await record()).toEqual([`identity 7001 ${ID}`, `forgotten 7001 ${ID}`, `forgotten 7002 ${NEW}`]);
+    expect((await host.act(['identities', `7001=${ID}`])).lines).toEqual([]);
+    expect(await record()).toEqual([`identity 7001 ${ID}`, `forgotten 7002 ${NEW}`]);
+    expect((await host.act(['identities', 'forget', '7001=x'])).code).toBe(2);
+  });
+
+  it('may start when it was reset since, and only then', async () => {
+    await host.act(['identities', `7001=${ID}`]);
+    await home(reset);
+    expect(await guard()).toBe(GUARDED);
+    await host.act(['identities', 'forget', `7001=${ID}`]);
+    expect(await guard()).toBe(0);
+    for (const volume of [
+      reset.replace('vars', `${'c'.repeat(40)} 10.0.0.1:1@2 master - 0 0 1 connected 1-2\nvars`),
+      reset.replace('connected', 'connected 1-2'),
+      reset.replace('myself,master -', `myself,slave ${ID}`),
+      '',
+    ]) {
+      await home(volume);
+      expect(await guard(), volume).toBe(GUARDED);
+    }
+  });
+
+  it('leaves its port free for another node when it is taken away, also by a command that died in the middle', async () => {
+    for (const leave of [() => home(reset), () => Promise.resolve()]) {
+      await host.act(['identities', `7001=${ID}`]);
+      await leave();
+      await host.act(['node', 'remove', '7001', 'delete']);
+      expect(await record()).toEqual([`forgotten 7001 ${ID}`]);
+      expect(await guard()).toBe(0);
+      // The file that holds nothing is gone: a line of nothing could not be read.
+      expect(await readdir(join(host.root, 'record'))).not.toContain('identities');
+    }
+    expect((await host.act(['identities', `7001=${NEW}`])).code).toBe(0);
+    expect(await record()).toEqual([`identity 7001 ${NEW}`, `forgotten 7001 ${ID}`]);
+  });
+
+  it('keeps its identity with its data, unless it was reset', async () => {
+    const member = reset.replace(NEW, ID).replace('vars', `${NEW} 10.0.0.1:1@2 master - 0 0 1 connected 1-2\nvars`);
+    await host.act(['identities', `7001=${ID}`]);
+    await home(member);
+    await host.act(['node', 'remove', '7001', 'keep']);
+    expect(await record()).toEqual([`identity 7001 ${ID}`]);
+    await host.act(['identities', 'forget', `7001=${ID}`]);
+    await host.act(['node', 'remove', '7001', 'keep']);
+    expect(await record()).toEqual([`identity 7001 ${ID}`, `forgotten 7001 ${ID}`]);
+    await home(reset);
+    await host.act(['node', 'remove', '7001', 'keep']);
+    expect(await record()).toEqual([`forgotten 7001 ${ID}`]);
   });
 });
 

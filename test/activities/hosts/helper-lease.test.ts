@@ -231,6 +231,7 @@ describe('every verb that changes the host', () => {
     'lease confirm': ['lease', 'confirm'],
     'lease release': ['lease', 'release'],
     identities: ['identities', `7001=${'a'.repeat(40)}`],
+    'identities forget': ['identities', 'forget', `7001=${'a'.repeat(40)}`],
     ensure: ['ensure'],
     profile: ['profile', 'vm.swappiness=1'],
     'node start': ['node', 'start', '7001', '127.0.0.1', '1000', '1000'],

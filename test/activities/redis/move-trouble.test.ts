@@ -170,9 +170,9 @@ describe.each(engines)('a move of keys on %s', { timeout: 180_000 }, (engine) =>
       const epochs = async () =>
         (await cluster.ownWords()).map(({ view }) => view.find(({ flags }) => flags.includes('myself'))?.masterId);
       const before = await epochs();
-      const own = { ...spec({ bigKeyBytes: 2 ** 20 }), redis: { ...cluster.spec.redis, nodeTimeoutMs: 2500 } };
+      const own = { ...spec({ bigKeyBytes: 2 ** 20 }), redis: { ...cluster.spec.redis, nodeTimeoutMs: 1500 } };
       for (const { name } of await cluster.ownWords())
-        await cluster.admin(name, 'CONFIG', 'SET', 'cluster-node-timeout', 2500);
+        await cluster.admin(name, 'CONFIG', 'SET', 'cluster-node-timeout', 1500);
       let longest = 0;
       let over = false;
       const watching = (async () => {
@@ -185,11 +185,11 @@ describe.each(engines)('a move of keys on %s', { timeout: 180_000 }, (engine) =>
       over = true;
       await watching;
       expect(progress.slotsLeft).toBe(0);
-      expect(longest).toBeGreaterThan(2500);
+      expect(longest).toBeGreaterThan(1500);
       for (const { name } of await cluster.ownWords()) {
         expect(await cluster.admin(name, 'CONFIG', 'GET', 'cluster-node-timeout')).toEqual([
           'cluster-node-timeout',
-          '2500',
+          '1500',
         ]);
         await cluster.admin(name, 'CONFIG', 'SET', 'cluster-node-timeout', 5000);
       }

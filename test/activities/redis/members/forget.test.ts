@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import type { MembersDeps } from '../../../../activities/redis/members/access.js';
 import { awaitForgotten } from '../../../../activities/redis/members/await-forgotten.js';
-import { forgetNodes } from '../../../../activities/redis/members/forget.js';
+import { type ForgetDeps, forgetNodes } from '../../../../activities/redis/members/forget.js';
 import { joinNodes } from '../../../../activities/redis/members/join.js';
+import { ForgeError } from '../../../../domain/errors.js';
 import { portOf } from '../../../../domain/nodes.js';
 import type { NamedNode } from '../../../../domain/reshape-steps.js';
 import type { ClusterSpec } from '../../../../domain/spec.js';
@@ -42,7 +42,7 @@ function leaving(how: 'drain' | 'lost', ...names: string[]): ClusterSpec {
   return names.reduce((spec, name) => withNodeSpec(spec, name, { leaving: how }), short);
 }
 
-function forgetNow(nodes = named(first), deps: Partial<MembersDeps> = {}, spec = leaving('drain', ...cluster.spares)) {
+function forgetNow(nodes = named(first), deps: Partial<ForgetDeps> = {}, spec = leaving('drain', ...cluster.spares)) {
   return forgetNodes({ spec, token: TOKEN, nodes }, { ...cluster.deps, ...deps });
 }
 
@@ -72,6 +72,19 @@ describe('forgetNodes', () => {
     await expectGone(first);
     await expectMember(second);
     expect(await forgetNow()).toEqual({ effects: [] });
+  });
+
+  it('has the hosts note it before it is reset, and where they refuse nothing is done', async () => {
+    const letGo = async ({ nodes }: { nodes: readonly NamedNode[] }) => {
+      expect(nodes).toEqual(named(first));
+      await expectMember(first);
+      throw new ForgeError('Fenced', { what: 'h1 says no.', left: '', next: '' });
+    };
+    expect(await failureOf(forgetNow(named(first), { letGo }))).toMatchObject({ type: 'Fenced' });
+    await expectMember(first);
+    const noted = () => Promise.resolve({ effects: ['noted'] });
+    expect((await forgetNow(named(first), { letGo: noted })).effects[0]).toBe('noted');
+    expect(await forgetNow(named(first), { letGo: () => expect.unreachable() })).toEqual({ effects: [] });
   });
 
   it('takes a master without slots and its replica out together', async () => {
@@ -209,7 +222,7 @@ describe('forgetNodes', () => {
 });
 
 describe('awaitForgotten', () => {
-  function awaitNow(deps: Partial<MembersDeps> = {}, { banWindowMs = 100, attempt = 1 } = {}) {
+  function awaitNow(deps: Partial<ForgetDeps> = {}, { banWindowMs = 100, attempt = 1 } = {}) {
     const spec = leaving('drain', first);
     const timings = { ...spec.timings, banWindowMs };
     const step = { spec: { ...spec, timings }, token: { ...TOKEN, attempt }, nodes: named(first) };
