@@ -12,7 +12,7 @@ const NO_DATA = 'resetkeys resetchannels -@all';
  * there so that a mistake of ours can neither touch data nor go past the fence.
  */
 const OPERATOR_RIGHTS = [
-  '+ping +auth +hello +command +info +role +dbsize +lastsave +time +readonly +readwrite',
+  '+ping +auth +hello +command +info +role +dbsize +lastsave +time +readonly +readwrite +multi +exec',
   '+client|id +client|getname +client|setname +client|list',
   '+cluster|nodes +cluster|info +cluster|myid +cluster|slots +cluster|replicas +cluster|keyslot +cluster|countkeysinslot',
   '+config|get +acl|whoami +acl|users +acl|list +acl|getuser +acl|setuser +acl|deluser',

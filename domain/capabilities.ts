@@ -21,6 +21,8 @@ export interface Capabilities {
   readonly settableWhileRunning: ReadonlySet<string>;
   /** CLUSTER SETSLOT is answered only when the node's replicas have it: one after the other on a connection. */
   readonly setSlotWaits: boolean;
+  /** Of a slot that it neither owns nor imports it says that it has no keys, whatever it has; only its number of all keys gives them away. */
+  readonly hidesForeignKeys: boolean;
   /** Who is told to move slots in one go, and by which command: the node that gets them, or the one that has them; `null` where keys are moved one by one. */
   readonly slotMover: { readonly asked: 'target' | 'source'; readonly command: readonly string[] } | null;
 }
@@ -43,6 +45,7 @@ export function capabilitiesOf(server: ServerIdentity): Capabilities {
     settableWhileRunning: server.engine === 'valkey' && isFrom(server, 9, 0) ? IO_THREADS : NONE,
     // valkey-io/valkey#445
     setSlotWaits: server.engine === 'valkey' && isFrom(server, 8, 0),
+    hidesForeignKeys: server.engine === 'redis' && isFrom(server, 8, 4),
     slotMover: slotMover(server),
   };
 }

@@ -124,14 +124,18 @@ function openTasks(picture: Picture): Finding[] {
 /** Those of slots that the node has open are told of as open. */
 function strayKeys(picture: Picture): Finding[] {
   return picture.members.flatMap((node) => {
-    const { keys, ranges } = node.strayKeys ?? { keys: 0, ranges: [] };
+    const { ranges, hidden } = node.strayKeys ?? { ranges: [], hidden: 0 };
     const open = new Set(selfOf(node)?.importing.map(({ slot }) => slot));
-    const hidden = compactRanges([...eachSlot(ranges)].filter((slot) => !open.has(slot)).map((slot) => [slot, slot]));
-    if (hidden.length === 0) return [];
+    const strays = compactRanges([...eachSlot(ranges)].filter((slot) => !open.has(slot)).map((slot) => [slot, slot]));
+    const where = [
+      ...(strays.length === 0 ? [] : [slotsText(strays)]),
+      ...(hidden === 0 ? [] : ['slots that it does not tell']),
+    ];
+    if (where.length === 0) return [];
     return finding({
       code: 'StrayKeys',
       about: node,
-      evidence: `${node.name} has keys of ${slotsText(hidden)}, which it does not own: no client is sent to them (${keys} keys in slots that are not its own).`,
+      evidence: `${node.name} has keys of ${where.join(' and of ')} without owning them: no client is sent to them.`,
       next: `${REPAIR} Do not restart ${node.name} before: Redis 8.4 and newer deletes such keys at its start.`,
     });
   });

@@ -62,8 +62,10 @@ export interface AnsweringNode extends Asked {
 }
 
 export interface StrayKeys {
-  readonly keys: number;
   readonly ranges: readonly SlotRange[];
+  readonly keys: number;
+  /** Further keys, of which the node does not tell in which slots they are. */
+  readonly hidden: number;
 }
 
 export interface MasterReplication {

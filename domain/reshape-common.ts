@@ -32,7 +32,7 @@ export function pinned(steps: readonly Step[], { spec, before, after }: Pinning)
   ];
 }
 
-/** Pins that an operation left, where nothing else is done under a pin. */
+/** Pins that an operation left, where nothing else is done under a pin. `apply` sees them as settings that differ. */
 export function unpinStep({ settings }: Pick<ApplyWorld, 'settings'>, { members }: Members): Step[] {
   const nodes = members
     .filter(({ answer, leaving }) => leaving === null && answer !== null && pinLeft(answer, settings) !== null)

@@ -2,7 +2,7 @@ import type { ApplyWorld } from './apply-world.js';
 import { ghostsAt, type Members } from './cluster-members.js';
 import { stayingNodes } from './nodes.js';
 import type { PlanBody, Refusal, Step } from './plan.js';
-import { movesAdvice, type Pinning, pinned, repairSteps, unpinStep } from './reshape-common.js';
+import { movesAdvice, type Pinning, pinned, repairSteps } from './reshape-common.js';
 import { type Leaving, planLeaving, unique } from './reshape-leaving.js';
 import { askedMoves, sharingMoves, uncoveredRefusal, whyMoves } from './reshape-moves.js';
 import { shapeRefusals } from './reshape-refusals.js';
@@ -26,7 +26,7 @@ export function planReshape(world: ApplyWorld, cluster: Members): Reshape {
   const { changing, removing } = stepsOf(cluster, { roles, moves: moves.steps, leaving });
   const changes = changing.length > 0;
   const pinning: Pinning = { spec, before: cluster.members, after: stayingNodes(spec) };
-  const steps = changes ? pinned([...changing, ...removing], pinning) : [...unpinStep(world, cluster), ...removing];
+  const steps = changes ? pinned([...changing, ...removing], pinning) : removing;
   const inTheWay = () => [
     ...uncoveredRefusal(cluster),
     ...roles.unplaced,

@@ -6,7 +6,7 @@ import { SLOT_COUNT } from './slots.js';
 export type SlotCase = MendableCase | { readonly kind: 'stuck'; readonly what: string; readonly next: string };
 
 export interface MendableCase {
-  readonly kind: Exclude<RepairName, 'settle-tasks' | 'gather-keys'>;
+  readonly kind: Exclude<RepairName, 'settle-tasks' | 'uncover-keys' | 'gather-keys'>;
   /** Who owns the slot in the end. */
   readonly owner: Member;
   /** Who gives keys to the owner and wins where both have one. */
@@ -82,7 +82,8 @@ export function caseOf(table: SlotTable, slot: number): SlotCase | null {
   const [owner] = claimants;
   if (owner === undefined) return unclaimed(table, slot);
   if (claimants.length > 1) return contested(table, slot, claimants);
-  const strangers = strangersWithKeys(table, slot);
+  const known = strangersWithKeys(table, slot);
+  const strangers = known.length > 0 ? known : suspects(table, slot, owner);
   if (strangers.length > 0) return halfMoved({ table, slot, owner, strangers });
   if (isFlagged(table, slot)) return unmoved(table, slot, owner);
   if (staleViewers(table, slot).length === 0) return null;
@@ -99,6 +100,14 @@ interface HalfMoved {
   readonly owner: Member;
   /** Masters that have keys of the slot and do not own it. */
   readonly strangers: readonly Member[];
+}
+
+/** Whoever may have keys of a slot that its owner was giving away, and would not say so; opening it there brings them to light. */
+function suspects(table: SlotTable, slot: number, owner: Member): Member[] {
+  const peer = owner.migrating.get(slot);
+  if (peer === undefined) return [];
+  const heir = table.heir(peer);
+  return table.secretive(slot).filter((node) => heir === undefined || node === heir);
 }
 
 /** Forward: whoever has keys of a slot that it does not own is where the slot was going. */
@@ -196,13 +205,19 @@ function unclaimed(table: SlotTable, slot: number): SlotCase | null {
   const { end, last } = handedTo(table, slot, mostFrequent(seen));
   const holders = table.holders(slot);
   // Its replica took over without having heard of the slot: it has the keys, and does not claim them.
-  const isInherited = holders.length > 0 && table.isAbandoned(end);
+  const secretive = table.secretive(slot);
+  const isInherited = holders.length + secretive.length > 0 && table.isAbandoned(end);
   if (table.heir(end) === undefined && table.mayHoldKeys(end) && !isInherited) {
     return isFlagged(table, slot) || isContested(table, slot) || holders.length > 0 ? ownerSilent(table, end) : null;
   }
   const importers = table.masters.filter(({ importing }) => importing.has(slot));
   const owner =
-    importers.find((node) => holders.includes(node)) ?? holders[0] ?? importers[0] ?? table.heir(end) ?? last;
+    importers.find((node) => holders.includes(node)) ??
+    holders[0] ??
+    importers[0] ??
+    (isInherited ? secretive[0] : undefined) ??
+    table.heir(end) ??
+    last;
   if (owner === undefined)
     return assigned(table, slot, `${table.nameOf(end)} will not come back, and its keys are lost`);
   const gather = holders.filter((node) => node !== owner);
@@ -248,7 +263,7 @@ function ownerless(table: SlotTable, slot: number): SlotCase {
 /** Given to whoever has keys of them, else to the owner of the slots below, so that ranges stay whole. */
 function assigned(table: SlotTable, slot: number, why: string): SlotCase {
   const holders = table.holders(slot);
-  const owner = holders[0] ?? neighbour(table, slot);
+  const owner = holders[0] ?? table.secretive(slot)[0] ?? neighbour(table, slot);
   if (owner !== undefined) return { kind: 'assign-slots', owner, gather: holders.slice(1), why };
   return { kind: 'stuck', what: 'No node owns any slot.', next: 'Form the cluster with `redisforge apply`.' };
 }

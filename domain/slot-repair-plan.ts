@@ -26,7 +26,10 @@ export function planRepairs(states: SlotStates): RepairPlan {
     else for (const repair of repairsOf(found)) note(repairs, repair, slot);
   }
   const ofSlots = [...repairs.values()].map(({ repair, slots }) => ({ ...repair, ranges: rangesOf(slots) }));
-  return { repairs: [...taskRepairs(table), ...ofSlots.sort(inOrder)], stuck: [...stuck.values()] };
+  return {
+    repairs: [...taskRepairs(table), ...ofSlots.sort(inOrder), ...hiddenRepairs(table)],
+    stuck: [...stuck.values()],
+  };
 }
 
 /** As `caseOf`, and only where all that it takes can be done: commands go to declared nodes alone. */
@@ -70,6 +73,18 @@ function taskRepairs({ masters }: SlotTable): SlotRepair[] {
 
 function taskRepair({ name }: Member): SlotRepair {
   return { repair: 'settle-tasks', ranges: [], owner: name, why: 'they have not come to an end' };
+}
+
+/** After all others: what they bring to light is not hidden any more. */
+function hiddenRepairs({ masters, states }: SlotTable): SlotRepair[] {
+  return masters
+    .filter(({ declared, name }) => declared && (states.hidden[name] ?? 0) > 0)
+    .map(({ name }) => ({
+      repair: 'uncover-keys',
+      ranges: [],
+      owner: name,
+      why: 'it has keys of slots that it does not own, and does not say of which',
+    }));
 }
 
 const ORDER = Object.keys(REPAIRS) as RepairName[];

@@ -24,6 +24,8 @@ export const REPAIRS = {
   'gather-keys': 'bring home the keys of',
   /** Nothing was moved: the flags are taken away. */
   'close-slot': 'close',
+  /** A node that does not say of which slots it has keys is made to; what is found goes on as a move that is finished. */
+  'uncover-keys': 'find the slots of hidden keys',
   /** One owner is told to who sees another one, and its claim is made the newest where it is not. */
   'tell-owner': 'tell all nodes the owner of',
   /** Nobody owns them or knows an owner. */
@@ -49,6 +51,7 @@ const END: Readonly<Record<RepairName, string>> = {
   'finish-move': 'to',
   'gather-keys': 'to',
   'close-slot': 'with',
+  'uncover-keys': 'on',
   'tell-owner': 'which is',
   'assign-slots': 'to',
 };

@@ -16,6 +16,8 @@ export type KeyCounts = Readonly<Record<string, Readonly<Record<number, number>>
 export interface SlotStates {
   readonly nodes: readonly (SlotNode | Pick<SilentNode, 'name' | 'address' | 'port' | 'declared' | 'answered'>)[];
   readonly keys: KeyCounts;
+  /** By node name: keys of slots that a master does not own, where it does not tell which. */
+  readonly hidden: Readonly<Record<string, number>>;
   /** Names of nodes that will not come back: nobody waits for what they know. */
   readonly lost: readonly string[];
   /** Replicas that a master is meant to have; `null` where nobody says. */
@@ -58,6 +60,14 @@ export class SlotTable {
   /** Masters that have keys of the slot. */
   holders(slot: number): Member[] {
     return this.masters.filter((node) => this.keysOf(node, slot) > 0);
+  }
+
+  /** Masters that may have keys of the slot, and would not say so: they do not import it. */
+  secretive(slot: number): Member[] {
+    return this.masters.filter((node) => {
+      const tells = node.importing.has(slot) || this.claims[slot]?.includes(node.id) === true;
+      return !tells && (this.states.hidden[node.name] ?? 0) > 0;
+    });
   }
 
   member(id: string | undefined): Member | undefined {

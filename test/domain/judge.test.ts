@@ -184,9 +184,16 @@ const CASES: readonly Case[] = [
   {
     title: 'keys where nobody is sent to them',
     code: 'StrayKeys',
-    observation: withNode(sound, 2, { strayKeys: { keys: 7, ranges: [[3, 5]] } }),
+    observation: withNode(sound, 2, { strayKeys: { keys: 7, ranges: [[3, 5]], hidden: 0 } }),
     node: nameOf(2),
-    evidence: /keys of 3 slots \(3-5\).*7 keys/,
+    evidence: /keys of 3 slots \(3-5\) without owning them/,
+  },
+  {
+    title: 'keys in slots that their node does not tell',
+    code: 'StrayKeys',
+    observation: withNode(sound, 2, { strayKeys: { keys: 0, ranges: [], hidden: 7 } }),
+    node: nameOf(2),
+    evidence: /keys of slots that it does not tell/,
   },
   {
     title: 'a view with other owners',

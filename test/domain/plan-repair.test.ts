@@ -84,10 +84,13 @@ describe('a repair', () => {
     const pinnedBy = { 'cluster-allow-replica-migration': 'no' };
     const observation = withNode(soundObservation(), 2, { settings: { ...SETTINGS, ...pinnedBy } });
     const settings = { ...SETTINGS, 'cluster-allow-replica-migration': 'yes' };
-    for (const goal of [{ kind: 'repair' } as const, { kind: 'spec' } as const]) {
-      const { steps } = planApply(worldOf({ observation, settings, goal }));
-      expect(steps[0]).toEqual({ kind: 'unpinReplicas', id: 'unpinReplicas', nodes: ['h2:6379'] });
-    }
+    const unpin = { kind: 'unpinReplicas', id: 'unpinReplicas', nodes: ['h2:6379'] };
+    expect(planApply(worldOf({ observation, settings })).steps[0]).toEqual(unpin);
+    const balance = { by: 'slots', thresholdPercent: 2, weights: {} } as const;
+    expect(planApply(worldOf({ observation, settings, goal: { kind: 'balance', balance } })).steps[0]).toEqual(unpin);
+    // An apply sets it with all other settings that differ.
+    const applied = planApply(worldOf({ observation, settings, goal: { kind: 'spec' } }));
+    expect(titles(applied)).toEqual(['change settings of h2:6379: cluster-allow-replica-migration no -> yes']);
   });
 
   it('gives a master without a replica one that another has to spare', () => {

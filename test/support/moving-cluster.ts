@@ -1,3 +1,4 @@
+import { Cluster } from 'ioredis';
 import { type Command, connectNode, type NodeConnection, valueOf } from '../../activities/redis/connection.js';
 import { form } from '../../activities/redis/form.js';
 import { moveSlots, type MoveSlotsDeps } from '../../activities/redis/move/move-slots.js';
@@ -26,6 +27,8 @@ export interface MovingCluster extends RedisNodes {
   /** Every slot that some node has open, as `node slot`. */
   openSlots(): Promise<string[]>;
   move(moves: readonly SlotMove[], change?: MoveChange): Promise<MovedSlots>;
+  /** A cluster-aware client of the application. */
+  client(): Cluster;
   /** Clients of the application that write without end, and know what has to be there. */
   ledger(change?: Partial<LedgerRequest>): Promise<Ledger>;
 }
@@ -65,6 +68,7 @@ export async function startMovingCluster(options: RedisNodesOptions = {}): Promi
     });
     return (await Promise.allSettled(views)).flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
   };
+  const clients: Cluster[] = [];
   return {
     ...nodes,
     masters: placement.masters.map(({ node }) => node),
@@ -91,6 +95,18 @@ export async function startMovingCluster(options: RedisNodesOptions = {}): Promi
           ...deps,
         },
       ),
+    client: () => {
+      const client = new Cluster(
+        [...nodes.servers.values()].map(({ address, port }) => ({ host: address, port })),
+        {
+          redisOptions: { username: 'app', password: nodes.password.app, enableReadyCheck: false },
+          enableReadyCheck: false,
+        },
+      );
+      client.on('error', () => undefined);
+      clients.push(client);
+      return client;
+    },
     ledger: (change) =>
       startLedger({
         nodes: [...nodes.servers.values()].map(({ address, port }) => ({ address, port })),
@@ -99,6 +115,7 @@ export async function startMovingCluster(options: RedisNodesOptions = {}): Promi
         ...change,
       }),
     stop: async () => {
+      for (const client of clients) client.disconnect();
       for (const open of connections.values()) open.then((one) => one.close()).catch(() => undefined);
       await nodes.stop();
     },

@@ -16,7 +16,8 @@ export class DoneRepairs {
     for (const slot of [...this.#open.keys()]) if (!now.has(slot)) this.#open.delete(slot);
     for (const [slot, found] of now) {
       const before = this.#open.get(slot);
-      if (found.kind !== 'stuck' && before?.kind !== 'finish-move') this.#open.set(slot, found);
+      const isItsEnd = before?.kind === 'finish-move' && found.kind === 'tell-owner';
+      if (found.kind !== 'stuck' && !isItsEnd) this.#open.set(slot, found);
     }
   }
 

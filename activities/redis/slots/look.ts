@@ -1,6 +1,12 @@
 import type { SecretResolver } from '../../../config/secrets.js';
 import { leavingNodes } from '../../../domain/nodes.js';
-import { type AnsweringNode, answering, type Observation, selfOf } from '../../../domain/observation.js';
+import {
+  type AnsweringNode,
+  answering,
+  type Observation,
+  selfOf,
+  type StrayKeys,
+} from '../../../domain/observation.js';
 import { eachSlot } from '../../../domain/ownership.js';
 import { slotsInQuestion } from '../../../domain/slot-cases.js';
 import { type KeyCounts, type SlotNode, type SlotStates, SlotTable } from '../../../domain/slot-states.js';
@@ -27,10 +33,12 @@ export async function lookAtSlots(
   const credentials = { user: userName(spec, 'operator'), password: await secrets(spec.secrets.operator.current) };
   const nodes = new OpenNodes({ spec, access: { credentials, raiseAgain: () => Promise.resolve() } });
   try {
-    const states = { ...frame(spec), nodes: observation.nodes, keys: {} };
     const masters = declaredMasters(answering(observation));
-    const strays = await straySlots(nodes, masters);
-    const slots = [...new Set([...slotsInQuestion(new SlotTable(states)), ...strays])];
+    const strays = await strayKeys(nodes, masters);
+    const hidden = Object.fromEntries([...strays].map(([name, keys]) => [name, keys.hidden]));
+    const states = { ...frame(spec), nodes: observation.nodes, keys: {}, hidden };
+    const foreign = [...strays.values()].flatMap(({ ranges }) => [...eachSlot(ranges)]);
+    const slots = [...new Set([...slotsInQuestion(new SlotTable(states)), ...foreign])];
     return { ...states, keys: await countKeys(nodes, masters, slots) };
   } finally {
     nodes.close();
@@ -63,12 +71,15 @@ async function countKeys(
   return Object.fromEntries((await Promise.all(counted)).flat());
 }
 
-/** Slots of which a master has keys without owning them, as far as the observation does not tell already. */
-async function straySlots(nodes: Pick<OpenNodes, 'send'>, masters: readonly AnsweringNode[]): Promise<number[]> {
+/** By name, what each master has in slots that it does not own; an observation that was made closely tells it already. */
+async function strayKeys(
+  nodes: Pick<OpenNodes, 'send'>,
+  masters: readonly AnsweringNode[],
+): Promise<ReadonlyMap<string, StrayKeys>> {
   const found = masters.map(async (master) => {
     const ask = (commands: readonly Command[]) => nodes.send(master.name, commands);
-    const { ranges } = master.strayKeys ?? (await strayKeysOf(master, ask).catch(() => ({ ranges: [] })));
-    return [...eachSlot(ranges)];
+    const strays = master.strayKeys ?? (await strayKeysOf(master, ask).catch(() => null));
+    return [master.name, strays ?? { keys: 0, ranges: [], hidden: 0 }] as const;
   });
-  return (await Promise.all(found)).flat();
+  return new Map(await Promise.all(found));
 }

@@ -15,6 +15,7 @@ import { moveKeys } from './move-keys.js';
 import { giveOrders, type KeyOrder } from './orders.js';
 import { SlotNodes } from './slot-nodes.js';
 import { settleTasksOn } from './tasks.js';
+import { uncoverKeys } from './uncover.js';
 
 /** Slots that are worked on at once: as many are open at the most, beside those that were found so. */
 const SLOTS_AT_ONCE = 256;
@@ -70,8 +71,11 @@ interface Left {
 }
 
 class Mending {
-  readonly #slots: readonly number[];
+  /** Those of the step, and what was found beside them. */
+  #slots: readonly number[];
   readonly #settles: boolean;
+  /** Names of nodes that are to tell of hidden keys in whichever slot. */
+  readonly #whole: ReadonlySet<string>;
   readonly #done = new DoneRepairs();
   readonly #effects: string[] = [];
   /** The nodes' last refusals, by what they were told. */
@@ -86,19 +90,30 @@ class Mending {
   ) {
     this.#slots = [...new Set(step.repairs.flatMap(({ ranges }) => [...eachSlot(ranges)]))].sort((a, b) => a - b);
     this.#settles = step.repairs.some(({ repair }) => repair === 'settle-tasks');
+    this.#whole = new Set(step.repairs.filter(({ repair }) => repair === 'uncover-keys').map(({ owner }) => owner));
   }
 
   async run(): Promise<StepResult> {
     const { pollMs } = this.step.spec.timings;
-    for (;;) {
+    for (let first = true; ; first = false) {
       this.deps.signal?.throwIfAborted();
       const left = await this.#look();
-      if (left.open.length === 0 && left.tasks.length === 0) return { effects: this.#result() };
+      const isOver = left.open.length === 0 && left.tasks.length === 0;
+      if ((first || isOver) && (await this.#uncover(left))) continue;
+      if (isOver) return { effects: this.#result() };
       this.#noteProgress(left);
       this.deps.progress?.(`${left.open.length} slots to mend`);
       const acted = await this.#act(left);
       if (!acted) await sleep(pollMs, undefined, { signal: this.deps.signal });
     }
+  }
+
+  /** Before anything is given up for empty, and at the end once more: whether keys have come to light. */
+  async #uncover({ table }: Left): Promise<boolean> {
+    const { nodes } = this;
+    const found = await uncoverKeys({ nodes, masters: table.masters, slots: this.#slots, whole: this.#whole });
+    this.#slots = [...new Set([...this.#slots, ...found])].sort((a, b) => a - b);
+    return found.length > 0;
   }
 
   async #look(): Promise<Left> {

@@ -30,7 +30,7 @@ export class SlotNodes extends OpenNodes {
   async look(slots: readonly number[]): Promise<SlotTable> {
     const looked = await Promise.all(declaredNodes(this.#spec).map((node) => this.#lookAt(node, slots)));
     const keys: KeyCounts = Object.fromEntries(looked.map(({ node, counts }) => [node.name, counts]));
-    return new SlotTable({ ...frame(this.#spec), nodes: looked.map(({ node }) => node), keys });
+    return new SlotTable({ ...frame(this.#spec), nodes: looked.map(({ node }) => node), keys, hidden: {} });
   }
 
   async #lookAt(

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { capabilitiesOf } from '../../../../domain/capabilities.js';
 import type { RepairName } from '../../../../domain/slot-repairs.js';
 import { compactRanges } from '../../../../domain/slots.js';
 import type { FindingCode } from '../../../../domain/verdict.js';
@@ -282,17 +283,24 @@ describe.each(ENGINES)('half states of slots on %s', (name) => {
     const complaints = await cluster.cliComplaints(source.master);
     const { repairs, stuck } = await cluster.plan();
     expect(stuck).toEqual([]);
-    expect(repairs.map(({ repair }) => repair)).toEqual(state.repairs);
-    expect(repairs[0]).toMatchObject({
-      ranges: compactRanges(scene.slots.map((slot) => [slot, slot])),
-      why: expect.stringMatching(state.why) as string,
-    });
+    const isHidden = capabilitiesOf({ engine: cluster.engine.kind, version: cluster.engine.version }).hidesForeignKeys;
+    if (isHidden && state.finding === 'StrayKeys') {
+      // Of which slots, it does not tell, and redis-cli sees nothing of it.
+      expect(repairs).toMatchObject([{ repair: 'uncover-keys', ranges: [] }]);
+    } else {
+      expect(complaints.length, 'redis-cli sees it, too').toBeGreaterThan(0);
+      const named = repairs.filter(({ repair }) => repair !== 'uncover-keys');
+      expect(named.map(({ repair }) => repair)).toEqual(state.repairs);
+      expect(named[0]).toMatchObject({
+        ranges: compactRanges(scene.slots.map((slot) => [slot, slot])),
+        why: expect.stringMatching(state.why) as string,
+      });
+    }
     expect([wanted.master, wanted.replica]).toContain(repairs[0]?.owner);
 
     expect(await cluster.repair(repairs)).toHaveLength(1);
     expect(await cluster.plan()).toEqual({ repairs: [], stuck: [] });
     expect(await cluster.repair(repairs)).toEqual([]);
     expect(await cluster.problems()).toEqual([]);
-    expect(complaints.length, 'redis-cli sees it, too').toBeGreaterThan(0);
   });
 });
