@@ -8,6 +8,9 @@ import { formatBytes, formatCount } from './table.js';
 /** Ranges that are shown of a move; what is taken from everywhere has very many. */
 const MOST_RANGES = 8;
 
+/** Keys that are shown; all that were found are in the JSON. */
+const MOST_KEYS = 3;
+
 /** A line for each pair: `h1:7000 → h4:7000  1,365 slots  0-1364`. */
 export function renderMoves(moves: readonly SlotMove[]): string[] {
   const width = (end: 'from' | 'to') => Math.max(...moves.map((move) => move[end].length));
@@ -31,7 +34,7 @@ export function renderForecast(forecast: MoveForecast): string[] {
   const width = Math.max(0, ...targets.map(({ node }) => node.length));
   return [
     `  move     ${formatCount(slots)} slots, ${formatCount(keys)} keys, about ${formatBytes(bytes)}, ${MOVERS[mover]}: about ${formatSeconds(seconds)}`,
-    ...largestKeys.map(({ node, slot, key, bytes: size }, i) => {
+    ...largestKeys.slice(0, MOST_KEYS).map(({ node, slot, key, bytes: size }, i) => {
       const shown = key.length > 60 ? `${key.slice(0, 59)}…` : key;
       return `  ${i === 0 ? 'largest' : '       '}  ${formatBytes(size)} ${JSON.stringify(shown)} on ${node}, slot ${slot}`;
     }),
