@@ -1,7 +1,6 @@
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { openStage, type Stage } from '../support/e2e.js';
 import { startTestTemporal } from '../support/temporal.js';
-import { until } from '../support/until.js';
 
 const temporalAddress = inject('temporalAddress');
 
@@ -72,12 +71,14 @@ describe('two at once', () => {
 
   it('stops at a safe point when it is cancelled, and the next apply goes on from there', async () => {
     const name = stage.spec.name;
-    const worker = await stage.startWorker();
+    // It stands in the middle for as long as the cancellation takes to come.
+    const mortal = await stage.startWorker({ when: 'before', activity: 'startNode', call: 1 });
     const bare = await stage.run('destroy', '-f', stage.specFile, '--yes', '--confirm', name, '--delete-data');
     expect(bare.exitCode, bare.stderr).toBe(0);
     const applying = stage.apply();
-    await until('it runs', async () => (await stage.run('ops', 'show', name, '--json')).exitCode === 6, 20_000);
+    await mortal.exited;
     expect((await stage.run('ops', 'cancel', name)).exitCode).toBe(0);
+    const worker = await stage.startWorker();
     const { exitCode, report } = await applying;
     expect(report.outcome).toBe('cancelled');
     expect(exitCode).toBe(5);
