@@ -3,7 +3,7 @@ import { type Members, membersOf } from './cluster-members.js';
 import { isLastOfFormation, formationStep, tuningStep } from './plan-formation.js';
 import { planGoal } from './plan-goals.js';
 import { hostProblems, hostSteps, nodeProblems } from './plan-hosts.js';
-import { lostHosts, stayingNodes } from './nodes.js';
+import { leavingNodes, lostHosts, stayingNodes } from './nodes.js';
 import { place, type Placement } from './placement.js';
 import type { PlanBody, Refusal, Step } from './plan.js';
 import { profileNotes } from './plan-profile.js';
@@ -77,7 +77,7 @@ function planShape(
   { placement, cluster }: { placement: Placement; cluster: Members | null },
 ): Reshape {
   if (placement.problems.length > 0) return { steps: [], refusals: [], notes: [] };
-  if (cluster === null || isHalfFormed(world, cluster)) return { notes: [], ...formationStep(world, placement) };
+  if (cluster === null || isHalfFormed(world, cluster)) return planFirstShape(world, placement);
   const reshape = planReshape(world, cluster);
   const attached = strayOnly(reshape.steps, cluster);
   if (attached !== null && isLastOfFormation(world, placement, attached))
@@ -88,6 +88,17 @@ function planShape(
     refusals: [...reshape.refusals, ...tuning.refusals],
     notes: reshape.notes,
   };
+}
+
+/** Nodes that leave have been somewhere: a cluster without any of them would begin empty, in the place of theirs. */
+function planFirstShape(world: ApplyWorld, placement: Placement): Reshape {
+  const forming = formationStep(world, placement);
+  const leaving = leavingNodes(world.spec).map(({ name }) => name);
+  if (leaving.length === 0 || forming.steps.length === 0) return { notes: [], ...forming };
+  const what = `${leaving.join(', ')} ${leaving.length === 1 ? 'is' : 'are'} to leave a cluster of which no other member is known: the nodes that stay would form a new one, without any data.`;
+  const next =
+    'Start a node that was a member. Where there is nothing to be saved, take the nodes that leave out of the spec.';
+  return { steps: [], refusals: [{ what, next }], notes: [] };
 }
 
 /** Slots without an owner, while all nodes are members and none is to leave, are what a killed formation leaves behind, or a dead master. */

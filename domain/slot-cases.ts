@@ -19,12 +19,12 @@ export interface MendableCase {
 /** Slots that are not plainly owned, and that more than the passing of time is needed for; those that only key counts tell of are among them where they were counted. */
 export function slotsInQuestion(table: SlotTable): number[] {
   const flagged = new Set(
-    table.masters.flatMap(({ migrating, importing }) => [...migrating.keys(), ...importing.keys()]),
+    table.members.flatMap(({ migrating, importing, copied }) => [...migrating.keys(), ...importing.keys(), ...copied]),
   );
   const found: number[] = [];
   for (let slot = 0; slot < SLOT_COUNT; slot += 1) {
     if (isPlain(table, slot) && !flagged.has(slot)) continue;
-    if (flagged.has(slot) || isContested(table, slot) || staleViewers(table, slot).length > 0) found.push(slot);
+    if (isFlagged(table, slot) || isContested(table, slot) || staleViewers(table, slot).length > 0) found.push(slot);
   }
   const counted = Object.values(table.states.keys).flatMap((keys) => Object.keys(keys).map(Number));
   const strays = counted.filter((slot) => strangersWithKeys(table, slot).length > 0);
@@ -85,13 +85,19 @@ export function caseOf(table: SlotTable, slot: number): SlotCase | null {
   const known = strangersWithKeys(table, slot);
   const strangers = known.length > 0 ? known : suspects(table, slot, owner);
   if (strangers.length > 0) return halfMoved({ table, slot, owner, strangers });
-  if (isFlagged(table, slot)) return unmoved(table, slot, owner);
+  if (isOpen(table, slot)) return unmoved(table, slot, owner);
+  if (isFlagged(table, slot))
+    return { kind: 'close-slot', owner, gather: [], why: 'only a replica still has them open' };
   if (staleViewers(table, slot).length === 0) return null;
   return { kind: 'tell-owner', owner, gather: [], why: 'it owns them, and others see another owner' };
 }
 
+function isOpen({ masters }: SlotTable, slot: number): boolean {
+  return masters.some(({ migrating, importing }) => migrating.has(slot) || importing.has(slot));
+}
+
 function isFlagged(table: SlotTable, slot: number): boolean {
-  return table.masters.some(({ migrating, importing }) => migrating.has(slot) || importing.has(slot));
+  return isOpen(table, slot) || table.forgottenBy(slot).length > 0;
 }
 
 interface HalfMoved {

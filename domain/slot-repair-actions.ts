@@ -74,7 +74,7 @@ function openTowards({ node, slot, owner }: { node: Member; slot: number; owner:
  */
 function closeSlot({ table, slot, owner }: Work): SlotStages {
   if (owner.migrating.has(slot) || owner.importing.has(slot)) return [[stable(owner)]];
-  return [tellOthers({ table, slot, owner, told: [] })];
+  return [[...table.forgottenBy(slot).map(stable), ...tellOthers({ table, slot, owner, told: [] })]];
 }
 
 /** The owner claims it, by the newest claim of all; then those who claim it, too, give it up, and then the others are told. */

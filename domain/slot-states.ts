@@ -30,9 +30,11 @@ export interface Member extends SlotNode {
   readonly configEpoch: number;
   /** Who owns which slot as it sees it. */
   readonly owners: readonly (string | undefined)[];
-  /** By slot, the ID on the other side. Only of masters: the flags of a replica follow its master's. */
+  /** By slot, the ID on the other side. Only of masters: the flags of a replica (Valkey) follow its master's. */
   readonly migrating: ReadonlyMap<number, string>;
   readonly importing: ReadonlyMap<number, string>;
+  /** Slots that a replica has open. */
+  readonly copied: ReadonlySet<number>;
 }
 
 /** The members of the cluster, slot by slot. */
@@ -68,6 +70,13 @@ export class SlotTable {
       const tells = node.importing.has(slot) || this.claims[slot]?.includes(node.id) === true;
       return !tells && (this.states.hidden[node.name] ?? 0) > 0;
     });
+  }
+
+  /** Masters without a flag for the slot, of which a replica has one: whoever is told again tells its replicas. */
+  forgottenBy(slot: number): Member[] {
+    const followers = this.members.filter(({ copied }) => copied.has(slot));
+    const masters = new Set(followers.flatMap(({ masterId }) => this.member(masterId ?? undefined) ?? []));
+    return [...masters].filter(({ migrating, importing }) => !migrating.has(slot) && !importing.has(slot));
   }
 
   member(id: string | undefined): Member | undefined {
@@ -129,7 +138,8 @@ function memberOf(node: SlotNode): Member[] {
   const self = node.view.find(({ id }) => id === node.id);
   if (self === undefined) return [];
   const { masterId, configEpoch } = self;
-  const flags = masterId === null ? self : { migrating: [], importing: [] };
+  const none = { migrating: [], importing: [] };
+  const [flags, copied] = masterId === null ? [self, none] : [none, self];
   return [
     {
       ...node,
@@ -137,6 +147,7 @@ function memberOf(node: SlotNode): Member[] {
       owners: viewedOwners(node.view),
       migrating: new Map(flags.migrating.map(({ slot, peer }) => [slot, peer])),
       importing: new Map(flags.importing.map(({ slot, peer }) => [slot, peer])),
+      copied: new Set([...copied.migrating, ...copied.importing].map(({ slot }) => slot)),
     },
   ];
 }

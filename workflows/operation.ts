@@ -203,7 +203,8 @@ function endingOf(error: unknown, logbook: Logbook): Ending {
 async function lastLook(runbook: Runbook, operation: Operation, { outcome }: Ending): Promise<Verdict | null> {
   if (runbook.kind === 'destroy' || !operation.logbook.changed) return null;
   try {
-    if (outcome === 'cancelled' && patched('settled-when-cancelled')) {
+    const moved = operation.logbook.hasBegun('moveSlots') || operation.logbook.hasBegun('repairSlots');
+    if (outcome === 'cancelled' && moved && patched('settled-when-cancelled')) {
       // What it closed has to be seen by all before it is said.
       return await operation.activities.settle.awaitSettled.executeWithOptions(
         { summary: 'proof: nothing is left open' },

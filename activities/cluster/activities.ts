@@ -55,8 +55,12 @@ export function createClusterActivities(deps: ClusterDeps) {
     judged(spec, await observe({ spec }));
 
   /** Looks quickly until it is good, and then once closely. */
-  const judgeUntil = async (spec: ClusterSpec, enough: (verdict: Verdict) => boolean): Promise<Verdict> => {
-    const { formMs: deadlineMs, pollMs } = spec.timings;
+  const judgeUntil = async (
+    spec: ClusterSpec,
+    enough: (verdict: Verdict) => boolean,
+    deadlineMs = spec.timings.formMs,
+  ): Promise<Verdict> => {
+    const { pollMs } = spec.timings;
     const ask = async () => {
       const quick = judged(spec, await observe({ spec, strayKeys: 'left out' }));
       return enough(quick) ? judgeCluster({ spec }) : quick;
@@ -76,6 +80,7 @@ export function createClusterActivities(deps: ClusterDeps) {
       const { surveys, unsurveyed } = sorted(outcomes);
       const files = wantedFiles(spec, nodeSecrets);
       const nodes = runningWithOtherFiles({ spec, surveys, wantedFiles: files });
+      const half = planRepairs(await lookAtSlots({ spec, observation }));
       const world: ApplyWorld = {
         spec,
         helperSha256,
@@ -87,12 +92,12 @@ export function createClusterActivities(deps: ClusterDeps) {
         configAsRunning: configAsRunning({ spec, secrets: nodeSecrets, observation }),
         settings: wantedSettings(spec),
         otherSecrets: await otherSecrets({ spec, nodes }),
-        repairs: planRepairs(await lookAtSlots({ spec, observation })).repairs,
+        repairs: half.repairs,
         ...(reach === undefined ? {} : { reach }),
         ...(operation === undefined ? {} : { operation }),
         ...(goal === undefined ? {} : { goal }),
       };
-      const remarks = reachRemarks(world);
+      const remarks = [...reachRemarks(world), ...half.stuck.map(({ what, next }) => `${what} ${next}`)];
       const { body, forecast } = await planWithFacts(world, deps);
       const plan = {
         ...withDigest(body),
@@ -116,10 +121,14 @@ export function createClusterActivities(deps: ClusterDeps) {
 
     /** As `awaitHealthy`, until no half state is left: what a stopped operation can answer for, whose cluster may not have its shape yet. */
     async awaitSettled({ spec }: { spec: ClusterSpec }): Promise<Verdict> {
-      return judgeUntil(spec, isSettled);
+      // Gossip takes seconds; what a dead node keeps open for longer than this is told as it is.
+      return judgeUntil(spec, isSettled, Math.min(spec.timings.formMs, SETTLING_TIMEOUTS * spec.redis.nodeTimeoutMs));
     },
   };
 }
+
+/** So many node timeouts are given to what was closed to be seen by all. */
+const SETTLING_TIMEOUTS = 3;
 
 /** Where slots are to be moved, the masters are asked what that takes; shares by memory follow from it, and refusals. */
 async function planWithFacts(

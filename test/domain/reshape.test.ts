@@ -144,6 +144,18 @@ describe('a formed cluster', () => {
     );
   });
 
+  it('forms no new cluster in the place of one of which every member is lost', () => {
+    const cluster = six();
+    for (const node of cluster.nodes) node.running = false;
+    const fresh = [1, 2, 3, 4, 5, 6].map((n) => hostOf(`n${n}`, { zone: `z${(n % 3) + 1}`, address: `10.0.1.${n}` }));
+    const plan = planFor(
+      cluster,
+      specWith(THREE, [...leaving(hosts(6), ['h1', 'h2', 'h3', 'h4', 'h5', 'h6'], 'lost'), ...fresh]),
+    );
+    expect(plan.steps.map(({ kind }) => kind)).not.toContain('formCluster');
+    expect(plan.refusals[0]?.what).toMatch(/^h1:6379, .* are to leave a cluster of which no other member is known/);
+  });
+
   it('drains masters that leave with their replicas', () => {
     const spec = specWith({ masters: 4, replicasPerMaster: 1 }, hosts(8));
     const cluster = new ModelCluster(spec, place(spec));
@@ -300,7 +312,7 @@ describe('in any case', () => {
         outcomes[plan.refusals.length > 0 ? 'refused' : 'planned'] += 1;
         holds({ cluster, spec: to, plan });
       }),
-      { numRuns: 150 },
+      { numRuns: 100 },
     );
     // Refusals are for what cannot be, not an easy way out.
     expect(outcomes.refused).toBeLessThan(outcomes.planned / 2);

@@ -121,7 +121,9 @@ function isCovered(model: SlotModel): boolean {
 }
 
 describe('planRepairs and what follows from it', () => {
-  it('mends every half state that a killed mover, failovers and clients make, itself killed again and again, and loses no write', () => {
+  it('mends every half state that a killed mover, failovers and clients make, itself killed again and again, and loses no write', {
+    timeout: 120_000,
+  }, () => {
     const rolls = fc.array(fc.nat(9999), { minLength: 50, maxLength: 400 });
     fc.assert(
       fc.property(rolls, fc.nat(12), (numbers, kills) => {
@@ -148,7 +150,7 @@ describe('planRepairs and what follows from it', () => {
         expect(planRepairs(model.states())).toEqual({ repairs: [], stuck: [] });
         expectSound(model);
       }),
-      { numRuns: 100 },
+      { numRuns: 40 },
     );
   });
 });

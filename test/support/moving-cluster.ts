@@ -211,7 +211,7 @@ function typeOf(n: number): Type {
   return TYPES[n % 20] ?? 'string';
 }
 
-export function keyOf(n: number): string {
+function keyOf(n: number): string {
   return `material:${n}:ключ`;
 }
 

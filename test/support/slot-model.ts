@@ -78,7 +78,7 @@ export class SlotModel {
       if (!node.alive) return { ...asked, answered: false as const };
       return { ...asked, answered: true as const, id: node.id, view: this.#view(node), slotTasks: 0 };
     });
-    const keys = this.masters().map((node) => [
+    const keys = this.masters().map((node): [string, Record<number, number>] => [
       node.name,
       Object.fromEntries(MOVING.map((slot) => [slot, keysIn(node, slot).size])),
     ]);

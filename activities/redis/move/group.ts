@@ -90,7 +90,7 @@ interface Told {
 }
 
 /** Tells one master something about each slot. @throws MoveTrouble where it does not answer */
-export async function tell(request: {
+async function tell(request: {
   readonly work: Pick<MoveWork, 'nodes'>;
   readonly master: MovingMaster;
   readonly slots: readonly number[];
@@ -109,7 +109,7 @@ export async function tell(request: {
   });
 }
 
-export function throwFirst(told: readonly Told[]): void {
+function throwFirst(told: readonly Told[]): void {
   const trouble = told.find((one) => one.trouble !== undefined)?.trouble;
   if (trouble !== undefined) throw trouble;
 }

@@ -3,7 +3,7 @@ import { parseInfo } from '../../../domain/parse-info.js';
 import { type Command, countOf, type Reply, textOf } from '../connection.js';
 import type { WaitingKey } from './key-queue.js';
 import type { MovingNodes } from './mover.js';
-import { silent } from './trouble.js';
+import { taken } from './trouble.js';
 
 /** Keys of a slot that are asked for at once. */
 export const ASKED_KEYS = 4000;
@@ -23,7 +23,7 @@ export interface Listed extends SlotKeys {
 
 /** @throws MoveTrouble */
 export async function keysOfNode(node: string, nodes: MovingNodes): Promise<NodeKeys> {
-  const [info, count] = await asked(node, nodes.send(node, [['INFO', 'memory'], ['DBSIZE']]));
+  const [info, count] = await taken(node, nodes.send(node, [['INFO', 'memory'], ['DBSIZE']]));
   const bytes = Number(parseInfo(textOf(info)).get('used_memory_dataset') ?? 0);
   return { bytes, bytesPerKey: Math.round(bytes / Math.max(1, countOf(count))) };
 }
@@ -42,7 +42,7 @@ export async function listKeys({ node, nodes, slots, sizes, whole }: ListRequest
   const questions = slots.map(({ slot, keys }): Command => {
     return ['CLUSTER', 'GETKEYSINSLOT', slot, whole ? Math.max(ASKED_KEYS, keys * 2) : ASKED_KEYS];
   });
-  const replies = await asked(node, nodes.sendBytes(node, questions));
+  const replies = await taken(node, nodes.sendBytes(node, questions));
   const keys = replies.map(keysIn);
   const sized = await sizes.of(keys.flat());
   let at = 0;
@@ -74,7 +74,7 @@ export class KeySizes {
     for (let at = 0; at < keys.length; at += SIZED_AT_ONCE) {
       const some = keys.slice(at, at + SIZED_AT_ONCE);
       const questions = some.map((key): Command => ['MEMORY', 'USAGE', key]);
-      const replies = await asked(this.node, this.nodes.send(this.node, questions));
+      const replies = await taken(this.node, this.nodes.send(this.node, questions));
       sized.push(...some.map((key, i) => ({ key, bytes: sizeIn(replies[i]) })));
     }
     return sized;
@@ -90,12 +90,4 @@ export function keysIn(reply: Reply | undefined): Buffer[] {
 /** A key that is gone by now has no size. */
 function sizeIn(reply: Reply | undefined): number {
   return reply?.ok === true && typeof reply.value === 'number' ? reply.value : 0;
-}
-
-async function asked(node: string, replies: Promise<Reply[]>): Promise<Reply[]> {
-  try {
-    return await replies;
-  } catch (error) {
-    throw silent(error, node);
-  }
 }

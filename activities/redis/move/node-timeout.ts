@@ -1,7 +1,7 @@
 import { ForgeError } from '../../../domain/errors.js';
-import { type Command, settingOf } from '../connection.js';
+import { settingOf } from '../connection.js';
 import type { MovingNodes } from './mover.js';
-import { refused, silent } from './trouble.js';
+import { taken } from './trouble.js';
 
 const SETTING = 'cluster-node-timeout';
 
@@ -26,16 +26,10 @@ export async function setNodeTimeout({ nodes, members, ms }: TimeoutRequest): Pr
 }
 
 async function setOn({ nodes, name, ms }: Pick<TimeoutRequest, 'nodes' | 'ms'> & { readonly name: string }) {
-  const send = (command: Command) =>
-    nodes.send(name, [command]).catch((error: unknown) => {
-      throw silent(error, name);
-    });
-  const [reply] = await send(['CONFIG', 'GET', SETTING]);
+  const [reply] = await taken(name, nodes.send(name, [['CONFIG', 'GET', SETTING]]));
   const before = settingOf(reply);
   if (before === String(ms)) return [];
-  const [set] = await send(['CONFIG', 'SET', SETTING, ms]);
-  const trouble = refused(set, { node: name });
-  if (trouble !== undefined) throw trouble;
+  await taken(name, nodes.send(name, [['CONFIG', 'SET', SETTING, ms]]));
   return [`${name}: ${SETTING} ${before} → ${ms}`];
 }
 

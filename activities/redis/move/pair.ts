@@ -5,7 +5,7 @@ import { myselfIn, parseClusterNodes } from '../../../domain/parse-nodes.js';
 import { eachSlot } from '../../../domain/ownership.js';
 import { type Command, countOf, textOf } from '../connection.js';
 import type { MovingNodes, Transfer } from './mover.js';
-import { MoveTrouble, silent } from './trouble.js';
+import { MoveTrouble, silent, taken } from './trouble.js';
 
 /** How many slots are counted in one round trip. */
 const COUNTED_AT_ONCE = 1024;
@@ -48,9 +48,7 @@ export async function countKeys(node: string, slots: readonly number[], nodes: M
   for (let at = 0; at < slots.length; at += COUNTED_AT_ONCE) {
     const some = slots.slice(at, at + COUNTED_AT_ONCE);
     const commands = some.map((slot): Command => ['CLUSTER', 'COUNTKEYSINSLOT', slot]);
-    const replies = await nodes.send(node, commands).catch((error: unknown) => {
-      throw silent(error, node);
-    });
+    const replies = await taken(node, nodes.send(node, commands));
     counted.push(...some.map((slot, i) => ({ slot, keys: countOf(replies[i]) })));
   }
   return counted;

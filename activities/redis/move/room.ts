@@ -2,7 +2,7 @@ import { type InfoFields, parseInfo } from '../../../domain/parse-info.js';
 import { mebibytes } from '../../../domain/units.js';
 import { textOf } from '../connection.js';
 import type { MovingNodes } from './mover.js';
-import { MoveTrouble, silent } from './trouble.js';
+import { MoveTrouble, taken } from './trouble.js';
 
 /** What is known of a node's memory is used for so long, in milliseconds. */
 const FRESH_MS = 1000;
@@ -43,9 +43,7 @@ export class Room {
   }
 
   async #look(): Promise<void> {
-    const replies = await this.nodes.send(this.node, [['INFO', 'memory']]).catch((error: unknown) => {
-      throw silent(error, this.node);
-    });
+    const replies = await taken(this.node, this.nodes.send(this.node, [['INFO', 'memory']]));
     const info = parseInfo(textOf(replies[0]));
     const [used, most] = [
       numberIn(info, 'used_memory') - numberIn(info, 'mem_not_counted_for_evict'),

@@ -42,3 +42,15 @@ export function silent(error: unknown, node: string): MoveTrouble {
     words: `${silence}: ${detail}`,
   });
 }
+
+/** The replies of one node, all of them taken. @throws MoveTrouble where it refuses one, or does not answer; ForgeError as `silent` */
+export async function taken(node: string, sending: Promise<Reply[]>): Promise<Reply[]> {
+  const replies = await sending.catch((error: unknown) => {
+    throw silent(error, node);
+  });
+  for (const reply of replies) {
+    const trouble = refused(reply, { node });
+    if (trouble !== undefined) throw trouble;
+  }
+  return replies;
+}

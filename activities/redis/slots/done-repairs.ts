@@ -16,8 +16,9 @@ export class DoneRepairs {
     for (const slot of [...this.#open.keys()]) if (!now.has(slot)) this.#open.delete(slot);
     for (const [slot, found] of now) {
       const before = this.#open.get(slot);
-      const isItsEnd = before?.kind === 'finish-move' && found.kind === 'tell-owner';
-      if (found.kind !== 'stuck' && !isItsEnd) this.#open.set(slot, found);
+      if (found.kind === 'stuck') continue;
+      const isItsEnd = before?.kind === 'finish-move' && before.owner.name === found.owner.name;
+      if (!isItsEnd) this.#open.set(slot, found);
     }
   }
 
