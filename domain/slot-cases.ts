@@ -269,17 +269,9 @@ function ownerless(table: SlotTable, slot: number): SlotCase {
 /** Given to whoever has keys of them, else to the owner of the slots below, so that ranges stay whole. */
 function assigned(table: SlotTable, slot: number, why: string): SlotCase {
   const holders = table.holders(slot);
-  const owner = holders[0] ?? table.secretive(slot)[0] ?? neighbour(table, slot);
+  const owner = holders[0] ?? table.secretive(slot)[0] ?? table.member(table.ownerBelow(slot));
   if (owner !== undefined) return { kind: 'assign-slots', owner, gather: holders.slice(1), why };
   return { kind: 'stuck', what: 'No node owns any slot.', next: 'Form the cluster with `redisforge apply`.' };
-}
-
-function neighbour(table: SlotTable, slot: number): Member | undefined {
-  for (let step = 1; step < SLOT_COUNT; step += 1) {
-    const [owner] = table.claimants((slot - step + SLOT_COUNT) % SLOT_COUNT);
-    if (owner !== undefined) return owner;
-  }
-  return undefined;
 }
 
 function mostFrequent(ids: readonly string[]): string {

@@ -43,11 +43,19 @@ export class SlotTable {
   readonly masters: readonly Member[];
   /** Who claims which slot, by ID. */
   readonly claims: readonly (readonly string[])[];
+  /** Found once for all slots: where no slot has an owner each of them asks. */
+  #below: readonly (string | undefined)[] | undefined;
 
   constructor(readonly states: SlotStates) {
     this.members = largestGroup(states.nodes.filter((node) => node.answered)).flatMap((node) => memberOf(node));
     this.masters = this.members.filter(({ masterId }) => masterId === null);
     this.claims = claimsOf(this.masters);
+  }
+
+  /** Who owns the nearest slot below that anybody claims, going round; `undefined` where nobody claims any. */
+  ownerBelow(slot: number): string | undefined {
+    this.#below ??= ownersBelow(this.claims);
+    return this.#below[slot];
   }
 
   claimants(slot: number): Member[] {
@@ -150,6 +158,18 @@ function memberOf(node: SlotNode): Member[] {
       copied: new Set([...copied.migrating, ...copied.importing].map(({ slot }) => slot)),
     },
   ];
+}
+
+function ownersBelow(claims: readonly (readonly string[])[]): (string | undefined)[] {
+  const below = new Array<string | undefined>(claims.length).fill(undefined);
+  let last: string | undefined;
+  // The second time round the lowest slots learn of the highest ones.
+  for (let step = 0; step < 2 * claims.length; step += 1) {
+    const slot = step % claims.length;
+    below[slot] = last;
+    last = claims[slot]?.[0] ?? last;
+  }
+  return below;
 }
 
 const NOBODY: readonly string[] = [];

@@ -10,13 +10,13 @@ import { forecastOf } from '../../domain/move-forecast.js';
 import { isSettled, judge } from '../../domain/judge.js';
 import { settingDrift } from '../../domain/judge-expectation.js';
 import { nodeName } from '../../domain/nodes.js';
-import { answering, type Observation } from '../../domain/observation.js';
+import { answering, type Observation, selfOf } from '../../domain/observation.js';
 import type { DataDecision } from '../../domain/operation.js';
 import { canonicalJson, type OperationKind, type Plan, type PlanBody, type Refusal } from '../../domain/plan.js';
 import { planApply } from '../../domain/plan-apply.js';
 import { planDestroy } from '../../domain/plan-destroy.js';
 import { reachRemarks, type ReachReport } from '../../domain/reach.js';
-import { planRepairs } from '../../domain/slot-repair-plan.js';
+import { planRepairs, type RepairPlan } from '../../domain/slot-repair-plan.js';
 import type { MoveForecast } from '../../domain/slot-moves.js';
 import type { SlotStates } from '../../domain/slot-states.js';
 import type { FactsRequest } from '../redis/move/facts.js';
@@ -47,7 +47,7 @@ export interface DraftedPlan {
 
 /** What looks at the cluster as a whole. All of it only reads, so asking twice is the same as asking once. */
 export function createClusterActivities(deps: ClusterDeps) {
-  const { observe, otherSecrets, lookAtSlots, secrets, helperSha256 } = deps;
+  const { observe, otherSecrets, secrets, helperSha256 } = deps;
   const judged = (spec: ClusterSpec, observation: Observation): Verdict =>
     judge({ cluster: spec.name, observation, expectation: expectationOf(spec, wantedSettings(spec)) });
 
@@ -80,7 +80,7 @@ export function createClusterActivities(deps: ClusterDeps) {
       const { surveys, unsurveyed } = sorted(outcomes);
       const files = wantedFiles(spec, nodeSecrets);
       const nodes = runningWithOtherFiles({ spec, surveys, wantedFiles: files });
-      const half = planRepairs(await lookAtSlots({ spec, observation }));
+      const half = await halfStates({ spec, observation }, deps);
       const world: ApplyWorld = {
         spec,
         helperSha256,
@@ -125,6 +125,15 @@ export function createClusterActivities(deps: ClusterDeps) {
       return judgeUntil(spec, isSettled, Math.min(spec.timings.formMs, SETTLING_TIMEOUTS * spec.redis.nodeTimeoutMs));
     },
   };
+}
+
+/** Where nobody owns a slot yet nothing is half done. */
+async function halfStates(
+  { spec, observation }: { spec: ClusterSpec; observation: Observation },
+  { lookAtSlots }: Pick<ClusterDeps, 'lookAtSlots'>,
+): Promise<RepairPlan> {
+  const formed = answering(observation).some((node) => (selfOf(node)?.slots.length ?? 0) > 0);
+  return formed ? planRepairs(await lookAtSlots({ spec, observation })) : { repairs: [], stuck: [] };
 }
 
 /** So many node timeouts are given to what was closed to be seen by all. */

@@ -3,7 +3,8 @@ import { describe, expect, it } from 'vitest';
 import { slotsInQuestion } from '../../domain/slot-cases.js';
 import { nextStages } from '../../domain/slot-repair-actions.js';
 import { planRepairs, workableCase } from '../../domain/slot-repair-plan.js';
-import { SlotTable } from '../../domain/slot-states.js';
+import { type SlotStates, SlotTable } from '../../domain/slot-states.js';
+import { soundObservation } from '../support/observations.js';
 import { keysIn, type ModelNode, MOVING, SlotModel } from '../support/slot-model.js';
 
 /** Numbers of one run, drawn beforehand, so that a failing run can be made smaller. */
@@ -152,5 +153,32 @@ describe('planRepairs and what follows from it', () => {
       }),
       { numRuns: 40 },
     );
+  });
+});
+
+describe('a cluster that was never formed, or to a part', () => {
+  const claiming = (owned: (from: number) => boolean): SlotStates => {
+    const { nodes } = soundObservation();
+    const view = (node: (typeof nodes)[number]) =>
+      node.answered
+        ? {
+            ...node,
+            view: node.view.map((entry) => ({ ...entry, slots: entry.slots.filter(([from]) => owned(from)) })),
+          }
+        : node;
+    return { nodes: nodes.map(view), keys: {}, hidden: {}, lost: [], replicasPerMaster: 1 };
+  };
+
+  /** Each slot once went through all others: twenty seconds in which the worker did nothing else. */
+  it('is looked through slot by slot, and no slot for all others', () => {
+    const startedAt = performance.now();
+    expect(planRepairs(claiming(() => false)).stuck).toHaveLength(1);
+    const none = performance.now() - startedAt;
+    const sound = performance.now();
+    for (let i = 0; i < 20; i += 1) planRepairs(claiming(() => true));
+    expect(none).toBeLessThan(20 * Math.max(1, performance.now() - sound));
+    expect(planRepairs(claiming((from) => from === 0)).repairs).toMatchObject([
+      { repair: 'assign-slots', ranges: [[5461, 16383]] },
+    ]);
   });
 });
