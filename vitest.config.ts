@@ -15,7 +15,7 @@ const retry = process.env['CI'] === 'true' ? 1 : 0;
 export default defineConfig({
   test: {
     projects: [
-      { test: { ...node, name: 'domain', include: ['test/{domain,config,checks}/**/*.test.ts'] } },
+      { test: { ...node, name: 'domain', testTimeout: 60_000, include: ['test/{domain,config,checks}/**/*.test.ts'] } },
       {
         test: { ...node, name: 'fuzz', include: ['test/fuzz/**/*.test.ts'], testTimeout: 60_000, hookTimeout: 60_000 },
       },

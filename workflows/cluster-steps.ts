@@ -35,6 +35,8 @@ export async function performOnCluster(operation: Operation, step: ClusterWideSt
       case 'moveSlots':
         return moveSlots(operation, step, address);
       case 'forgetNodes':
+        // Until then it tells clients where its slots have gone; a node that was forgotten tells them that nobody serves them.
+        await operation.waitFor(spec.redis.nodeTimeoutMs);
         return settle.forgetNodes.executeWithOptions({ summary }, [{ spec, nodes: step.nodes, token }]);
       case 'awaitForgotten':
         await operation.waitFor(spec.timings.banWindowMs);

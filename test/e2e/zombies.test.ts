@@ -9,12 +9,12 @@ import { openStage, type Stage } from '../support/e2e.js';
 import { stateOf } from '../support/snapshot.js';
 import { done, ended, Haunting, ZOMBIE_CASES } from '../support/zombies.js';
 
-const { apply: APPLY, change: CHANGE, move: MOVE, destroy: DESTROY } = ZOMBIE_CASES.processHosts;
+const { apply: APPLY, change: CHANGE, destroy: DESTROY } = ZOMBIE_CASES.processHosts;
 
-/** They raise the same fence before their first command, as their own tests show: test/activities/redis/{members,slots}. */
+/** They raise the same fence before their first command, as their own tests show: test/activities/redis/{members,slots}, move-keys and move-atomic. */
 const FENCED_ALIKE = [
   ...['joinNodes', 'attachReplica', 'switchMaster', 'forgetNodes', 'awaitForgotten'],
-  ...['pinReplicas', 'unpinReplicas', 'repairSlots'],
+  ...['pinReplicas', 'unpinReplicas', 'repairSlots', 'moveSlots'],
 ];
 
 /** What needs no case here, and why. */
@@ -25,7 +25,7 @@ const EXEMPT: Readonly<Record<string, string>> = {
       ...['draftApplyPlan', 'draftDestroyPlan'],
     ].map((name) => [name, 'only reads']),
   ),
-  ...Object.fromEntries(FENCED_ALIKE.map((name) => [name, 'behind the fence that formCluster and moveSlots show'])),
+  ...Object.fromEntries(FENCED_ALIKE.map((name) => [name, 'behind the fence that formCluster shows'])),
   ...Object.fromEntries(['readLog', 'readJournal'].map((name) => [name, 'only reads'])),
   smokeTest: 'works on keys of its own with a random name: test/activities/redis/smoke.test.ts',
   examinePorts: 'its listeners end by themselves and change nothing',
@@ -71,14 +71,6 @@ function row(verb: Row['verb'], terminated: readonly string[], same: readonly st
 
 const apply = () => Promise.resolve(['apply', '-f', stage.specFile, '--yes']);
 const change = async () => ['apply', '-f', await changed(500), '--yes'];
-/** Slots of the first master to another one. */
-async function move(): Promise<string[]> {
-  const { status } = await stage.status();
-  const target = status.nodes.find(
-    ({ role, slots: [first] }) => role === 'master' && first !== undefined && first[0] > 0,
-  );
-  return ['reshard', '-f', stage.specFile, '--slots', '0-9', '--to', target?.name ?? '', '--yes'];
-}
 const destroy = () => Promise.resolve(['destroy', '-f', stage.specFile, '--yes', '--confirm', stage.spec.name]);
 const applyToBare = async () => {
   await haunting.startHeir();
@@ -94,7 +86,6 @@ const BUILDING = [
     ['takeLease', 'formCluster', 'recordIdentities', 'releaseLease'],
   ),
   row(change, CHANGE, CHANGE),
-  row(move, MOVE, MOVE),
 ];
 
 /** Each kind has been there once, on hosts and on Redis both ways. With ZOMBIES=all every kind is, both ways; it takes three times as long. */
@@ -116,7 +107,7 @@ describe('the list of cases', () => {
     const secrets = createSecretResolver({ env: {}, machine: 'here' });
     const kinds = Object.keys(createActivities({ ssh, secrets, helper: hostHelper() }));
     await ssh.close();
-    const known = [...APPLY, ...CHANGE, ...MOVE, ...DESTROY, ...ZOMBIE_CASES.containerHosts, ...Object.keys(EXEMPT)];
+    const known = [...APPLY, ...CHANGE, ...DESTROY, ...ZOMBIE_CASES.containerHosts, ...Object.keys(EXEMPT)];
     expect(kinds.filter((kind) => !known.includes(kind))).toEqual([]);
   });
 });
