@@ -1,4 +1,4 @@
-.PHONY: help setup build lab-image demo demo-down engines test test-kill check bench clean
+.PHONY: help setup build lab-image demo demo-down engines test test-long test-kill check bench clean
 
 help: ## what can be made (default)
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | while IFS='|' read -r target text; do printf '%-18s %s\n' "$$target" "$$text"; done
@@ -23,6 +23,9 @@ engines: build ## fetch Redis 7.0, 8.0, 8.6 and Valkey 8.1, 9.1 into .tools/engi
 
 test: build ## all checks and tests
 	@scripts/test.sh
+
+test-long: build ## minutes each: hosts that come, go and die under a ledger of writes; not a part of make test
+	@LONG=true node_modules/.bin/vitest run --project long
 
 KILLS ?= 200
 RESHAPE_KILLS ?= 60

@@ -12,6 +12,19 @@ const node: { environment: 'node'; pool: 'forks'; execArgv: string[] } = {
  */
 const retry = process.env['CI'] === 'true' ? 1 : 0;
 
+/** Minutes each: whole changes of shape under a ledger. `make test-long` runs them. */
+const long = {
+  test: {
+    ...node,
+    name: 'long',
+    globalSetup: 'test/support/temporal.ts',
+    include: ['test/**/*.long.ts'],
+    testTimeout: 300_000,
+    hookTimeout: 180_000,
+    fileParallelism: false,
+  },
+};
+
 export default defineConfig({
   test: {
     projects: [
@@ -57,6 +70,7 @@ export default defineConfig({
           fileParallelism: false,
         },
       },
+      ...(process.env['LONG'] === 'true' ? [long] : []),
       {
         test: {
           ...node,
