@@ -14,6 +14,21 @@ const LEAST_LOAD_MS = 0.5;
 /** Within this part of the target nothing is changed, so that the level does not swing. */
 const CLOSE = 0.8;
 
+/** A level is kept for so long, in milliseconds: until enough answers of the probe tell what it does … */
+const KEPT_MS = 400;
+/** … but clients that wait so many times longer than they are to are not left waiting for more answers. */
+const FAR = 2;
+
+/** Whether it is time for the next level, from what clients have seen in the time that this one was kept. */
+export function isLevelDue(at: {
+  readonly keptMs: number;
+  /** `null` where nothing was seen yet. */
+  readonly p99Ms: number | null;
+  readonly targetP99Ms: number;
+}): boolean {
+  return at.keptMs >= KEPT_MS || (at.p99Ms !== null && at.p99Ms > at.targetP99Ms * FAR);
+}
+
 /**
  * The next level, from what clients have seen since the last change: down in the proportion in which the target was missed, at the most by half; up in small
  * steps where there is room. @param p99Ms `null` where too little was seen to say

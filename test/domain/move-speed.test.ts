@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { bigKeyPlan } from '../../domain/move-big-keys.js';
 import { cutGroup } from '../../domain/move-groups.js';
 import { afterLoad, boundsOf, keysPerSecond, type LoadSpeed, UNKNOWN_SPEED } from '../../domain/move-loads.js';
-import { FIRST_LEVEL, FULL_LEVEL, nextLevel, paceOf, restAfter } from '../../domain/move-throttle.js';
+import { FIRST_LEVEL, FULL_LEVEL, isLevelDue, nextLevel, paceOf, restAfter } from '../../domain/move-throttle.js';
 
 const level = fc.double({ min: 0.01, max: 1, noNaN: true });
 const ms = fc.double({ min: 0.01, max: 10_000, noNaN: true });
@@ -52,6 +52,17 @@ describe('nextLevel', () => {
   it('is full without a target, and as it was where nothing was seen', () => {
     expect(nextLevel({ level: 0.2, p99Ms: 900, targetP99Ms: null })).toBe(FULL_LEVEL);
     expect(nextLevel({ level: FIRST_LEVEL, p99Ms: null, targetP99Ms: 5 })).toBe(FIRST_LEVEL);
+  });
+});
+
+describe('isLevelDue', () => {
+  it('lets clients that wait more than twice as long as they are to not wait for more answers', () => {
+    expect(isLevelDue({ keptMs: 100, p99Ms: 2.1, targetP99Ms: 1 })).toBe(true);
+    expect(isLevelDue({ keptMs: 100, p99Ms: 1.9, targetP99Ms: 1 })).toBe(false);
+    expect(isLevelDue({ keptMs: 100, p99Ms: null, targetP99Ms: 1 })).toBe(false);
+    for (const p99Ms of [null, 0.1, 1.9, 2.1]) {
+      expect(isLevelDue({ keptMs: 400, p99Ms, targetP99Ms: 1 })).toBe(true);
+    }
   });
 });
 

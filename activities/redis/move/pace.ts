@@ -1,10 +1,18 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { FIRST_LEVEL, FULL_LEVEL, type LoadPace, nextLevel, paceOf, restAfter } from '../../../domain/move-throttle.js';
+import {
+  FIRST_LEVEL,
+  FULL_LEVEL,
+  isLevelDue,
+  type LoadPace,
+  nextLevel,
+  paceOf,
+  restAfter,
+} from '../../../domain/move-throttle.js';
 import type { MovesSpec } from '../../../domain/spec.js';
 import type { StallProbe } from './stall.js';
 
-/** A level is kept for so long, in milliseconds: until enough answers of the probe tell what it does. */
-const LOOKED_AT_MS = 400;
+/** Between two looks at what clients see, in milliseconds: some ten answers of each node. */
+const LOOK_EVERY_MS = 100;
 
 /** Somebody who wants us to stop does not wait for longer. */
 const LONGEST_REST_MS = 1000;
@@ -16,6 +24,7 @@ const SHARES = 100;
 export class MovePace {
   #level: number;
   #since = performance.now();
+  #lookedAt = this.#since;
   #tokens = 0;
   #filledAt = performance.now();
 
@@ -29,10 +38,14 @@ export class MovePace {
   /** How the next load is to be. */
   get load(): LoadPace {
     const { targetP99Ms } = this.rules;
-    if (targetP99Ms !== null && performance.now() > this.#since + LOOKED_AT_MS) {
+    const now = performance.now();
+    if (targetP99Ms !== null && now > this.#lookedAt + LOOK_EVERY_MS) {
+      this.#lookedAt = now;
       const p99Ms = this.probe.p99SinceMs(this.#since);
-      this.#level = nextLevel({ level: this.#level, p99Ms, targetP99Ms });
-      this.#since = performance.now();
+      if (isLevelDue({ keptMs: now - this.#since, p99Ms, targetP99Ms })) {
+        this.#level = nextLevel({ level: this.#level, p99Ms, targetP99Ms });
+        this.#since = now;
+      }
     }
     return paceOf(this.#level);
   }
