@@ -184,6 +184,34 @@ describe('nodes under systemd', () => {
     await until('health', async () => (await hosts.status()).healthy, 30_000);
   });
 
+  it('are noted in the journal once where whoever enables or disables them dies before the line is written', async () => {
+    const node = { spec: hosts.spec, host: 'h3', port: 6379 };
+    const notes = async () =>
+      (await hosts.sh('h3', `cut -f 5 ${ROOT}/record/journal | grep -E '^node.(en|dis)abled$' || :`)).split('\n');
+    // Found before the real one: does what it is asked to do, and takes the helper with it.
+    const deadly = `printf '#!/bin/sh\n/usr/bin/systemctl "$@"; case "$*" in *able*) kill -9 $PPID ;; esac\n' >/usr/local/sbin/systemctl; chmod 755 /usr/local/sbin/systemctl`;
+    const whole = 'rm -f /usr/local/sbin/systemctl';
+    await hosts.holding(async (token) => {
+      const stop = () => hosts.activities.stopNode({ ...node, token: token('stop') });
+      const start = () => hosts.activities.startNode({ ...node, token: token('start') });
+      const known = await notes();
+      const since = async () => (await notes()).slice(known.length);
+      for (const { act, noted } of [
+        { act: stop, noted: ['node.disabled'] },
+        { act: start, noted: ['node.disabled', 'node.enabled'] },
+      ]) {
+        await hosts.sh('h3', deadly);
+        await failure(act());
+        await hosts.sh('h3', whole);
+        expect(await since()).toEqual(noted.slice(0, -1));
+        await act();
+        await act();
+        expect(await since()).toEqual(noted);
+      }
+    });
+    await until('health', async () => (await hosts.status()).healthy, 30_000);
+  });
+
   it('that end while they start are given up, with the end of the journal and the log', async () => {
     const broken = await hosts.variant((document) => document.setIn(['redis', 'extra', 'tls-port'], '7999'));
     const node = { spec: broken.spec, host: 'h3', port: 6379 };

@@ -9,12 +9,12 @@ import { openStage, type Stage } from '../support/e2e.js';
 import { stateOf } from '../support/snapshot.js';
 import { done, ended, Haunting, ZOMBIE_CASES } from '../support/zombies.js';
 
-const { apply: APPLY, change: CHANGE, destroy: DESTROY } = ZOMBIE_CASES.processHosts;
+const { apply: APPLY, change: CHANGE, move: MOVE, destroy: DESTROY } = ZOMBIE_CASES.processHosts;
 
-/** They raise the same fence before their first command, as their own tests show: test/activities/redis/{members,slots}, move-keys and move-atomic. */
+/** They raise the same fence before their first command, as their own tests show: test/activities/redis/{members,slots}. */
 const FENCED_ALIKE = [
   ...['joinNodes', 'attachReplica', 'switchMaster', 'forgetNodes', 'awaitForgotten'],
-  ...['pinReplicas', 'unpinReplicas', 'repairSlots', 'moveSlots'],
+  ...['pinReplicas', 'unpinReplicas', 'repairSlots'],
 ];
 
 /** What needs no case here, and why. */
@@ -25,7 +25,7 @@ const EXEMPT: Readonly<Record<string, string>> = {
       ...['draftApplyPlan', 'draftDestroyPlan'],
     ].map((name) => [name, 'only reads']),
   ),
-  ...Object.fromEntries(FENCED_ALIKE.map((name) => [name, 'behind the fence that formCluster shows'])),
+  ...Object.fromEntries(FENCED_ALIKE.map((name) => [name, 'behind the fence that formCluster and moveSlots show'])),
   ...Object.fromEntries(['readLog', 'readJournal'].map((name) => [name, 'only reads'])),
   smokeTest: 'works on keys of its own with a random name: test/activities/redis/smoke.test.ts',
   examinePorts: 'its listeners end by themselves and change nothing',
@@ -71,6 +71,12 @@ function row(verb: Row['verb'], terminated: readonly string[], same: readonly st
 
 const apply = () => Promise.resolve(['apply', '-f', stage.specFile, '--yes']);
 const change = async () => ['apply', '-f', await changed(500), '--yes'];
+/** Ten slots of their master to another one, in the cluster that the change left. */
+async function move(): Promise<string[]> {
+  const { status } = await stage.status();
+  const target = status.nodes.find(({ slots: [first] }) => first !== undefined && first[0] > 0);
+  return ['reshard', '-f', await changed(500), '--slots', '0-9', '--to', target?.name ?? '', '--yes'];
+}
 const destroy = () => Promise.resolve(['destroy', '-f', stage.specFile, '--yes', '--confirm', stage.spec.name]);
 const applyToBare = async () => {
   await haunting.startHeir();
@@ -86,6 +92,7 @@ const BUILDING = [
     ['takeLease', 'formCluster', 'recordIdentities', 'releaseLease'],
   ),
   row(change, CHANGE, CHANGE),
+  row(move, MOVE, MOVE),
 ];
 
 /** Each kind has been there once, on hosts and on Redis both ways. With ZOMBIES=all every kind is, both ways; it takes three times as long. */
@@ -107,7 +114,7 @@ describe('the list of cases', () => {
     const secrets = createSecretResolver({ env: {}, machine: 'here' });
     const kinds = Object.keys(createActivities({ ssh, secrets, helper: hostHelper() }));
     await ssh.close();
-    const known = [...APPLY, ...CHANGE, ...DESTROY, ...ZOMBIE_CASES.containerHosts, ...Object.keys(EXEMPT)];
+    const known = [...APPLY, ...CHANGE, ...MOVE, ...DESTROY, ...ZOMBIE_CASES.containerHosts, ...Object.keys(EXEMPT)];
     expect(kinds.filter((kind) => !known.includes(kind))).toEqual([]);
   });
 });

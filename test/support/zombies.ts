@@ -13,6 +13,7 @@ export const ZOMBIE_CASES = {
   processHosts: {
     apply: ['takeLease', 'prepareHost', 'placeNode', 'startNode', 'formCluster', 'recordIdentities', 'releaseLease'],
     change: ['setSettings', 'setUsers'],
+    move: ['moveSlots'],
     destroy: ['stopNode', 'removeNode', 'releaseHost'],
   },
   containerHosts: ['applyProfile', 'installEngine'],

@@ -6,6 +6,7 @@ node_start() {
   begin
   [ -f "$home/service" ] || refuse "$NOT_NOW" 'its files are not here'
   read_node "$port"
+  [ "$method" != systemd ] || note_at_boot "$port"
   if [ "$unit" != running ]; then
     refuse_guarded "$port" "$empty"
     refuse_taken "$port" "$address"

@@ -91,10 +91,7 @@ look_ahead() {
 
 systemd_start() {
   [ -f "$UNITS/${unit_name%@*}@.service" ] || refuse "$NOT_NOW" "the unit ${unit_name%@*}@.service is not here"
-  if [ ! -e "$UNITS/multi-user.target.wants/$unit_name" ]; then
-    systemctl --quiet enable "$unit_name" 2>/dev/null
-    effect node.enabled "$1 $unit_name"
-  fi
+  [ -e "$UNITS/multi-user.target.wants/$unit_name" ] || at_boot enable "$1"
   forget "$root/nodes/$1/run/stop"
   # The count of starts begins anew: this one was decided.
   systemctl reset-failed "$unit_name" 2>/dev/null || :
@@ -121,9 +118,25 @@ systemd_stop() {
 
 # A node that was stopped on purpose stays down when the host boots, until somebody starts it.
 systemd_disable() {
-  [ -e "$UNITS/multi-user.target.wants/$unit_name" ] || return 0
-  systemctl --quiet disable "$unit_name" 2>/dev/null
-  effect node.disabled "$1 $unit_name"
+  note_at_boot "$1"
+  [ ! -e "$UNITS/multi-user.target.wants/$unit_name" ] || at_boot disable "$1"
+}
+
+# at_boot enable|disable PORT. systemctl loads all units anew, which is long enough for the power to go before the line is in the journal.
+at_boot() {
+  put "$root/nodes/$2/run/at-boot" "$1"
+  systemctl --quiet "$1" "$unit_name" 2>/dev/null
+  note_at_boot "$2"
+}
+
+# Writes the line, also for whoever did it and could not.
+note_at_boot() {
+  [ -s "$root/nodes/$1/run/at-boot" ] || return 0
+  read -r at_boot <"$root/nodes/$1/run/at-boot"
+  if [ -e "$UNITS/multi-user.target.wants/$unit_name" ]; then is_at_boot=enable; else is_at_boot=disable; fi
+  [ "$at_boot" = "$is_at_boot" ] || return 0
+  effect "node.${at_boot}d" "$1 $unit_name"
+  forget "$root/nodes/$1/run/at-boot"
 }
 
 systemd_remove() {
