@@ -184,6 +184,21 @@ describe('nodes under systemd', () => {
     await until('health', async () => (await hosts.status()).healthy, 30_000);
   });
 
+  it('are stopped also where their number is that of a process that was stopped before', async () => {
+    const node = { spec: hosts.spec, host: 'h3', port: 6379 };
+    const [before] = (await hosts.survey('h3')).nodes;
+    if (before?.service.state !== 'running') throw new Error('the node does not run');
+    const { pid } = before.service;
+    // What a stop leaves where the power goes in the start after it, and the numbers of processes begin anew.
+    await hosts.sh('h3', `echo ${pid} 17 >${ROOT}/nodes/6379/run/stop`);
+    await hosts.holding(async (token) => {
+      const { effects } = await hosts.activities.stopNode({ ...node, token: token('stop') });
+      expect(effects.join()).toContain(`pid ${pid}`);
+      await hosts.activities.startNode({ ...node, token: token('start') });
+    });
+    await until('health', async () => (await hosts.status()).healthy, 30_000);
+  });
+
   it('are noted in the journal once where whoever enables or disables them dies before the line is written', async () => {
     const node = { spec: hosts.spec, host: 'h3', port: 6379 };
     const notes = async () =>

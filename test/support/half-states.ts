@@ -217,7 +217,21 @@ export class HalfCluster {
     return problems;
   }
 
-  /** Kills a master for good, and waits until its replica has taken over. */
+  /** Until every replica has all that its master was told. */
+  async replicated(): Promise<void> {
+    const isBehind = async ({ master }: Shard) => {
+      const [text] = await this.tell(master, ['INFO', 'replication']);
+      const offset = (field: RegExp) => field.exec(String(text))?.[1];
+      return offset(/master_repl_offset:(\d+)/) !== offset(/slave0:.*offset=(\d+)/);
+    };
+    await until(
+      'replicas are up to date',
+      async () => !(await Promise.all((await this.shards()).map(isBehind))).includes(true),
+      10_000,
+    );
+  }
+
+  /** Kills a master, and waits until its replica has taken over. */
   async kill({ master, replica }: Shard): Promise<void> {
     await this.nodes.servers.get(master)?.kill();
     await until(
@@ -243,12 +257,23 @@ export class HalfCluster {
     );
   }
 
-  /** What was killed comes back, as the replica of whoever took over. */
-  async revive(master: string): Promise<void> {
+  /**
+   * What was killed comes back and follows whoever took over: by itself, or told to where its shard has got or given slots since. Redis makes a replica of a master
+   * that lost its last slot only where all slots of the one that took it were its own, as long as replicas are pinned.
+   */
+  async revive({ master, replica }: Shard): Promise<void> {
     await this.nodes.servers.get(master)?.restart();
     await until(
       `${master} follows`,
-      async () => (await this.shards()).some(({ replica }) => replica === master),
+      async () => {
+        const seen = await this.look();
+        const [self, heir] = [master, replica].map((name) => seen.find((node) => node.name === name));
+        const line = self === undefined ? null : selfOf(self);
+        if (line?.masterId === null && line.slots.length === 0 && heir !== undefined) {
+          await this.tell(master, ['CLUSTER', 'REPLICATE', heir.id]);
+        }
+        return (await this.shards()).some((one) => one.master === replica && one.replica === master);
+      },
       30_000,
     );
     await until(

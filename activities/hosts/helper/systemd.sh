@@ -65,7 +65,7 @@ $looked
 LOOKED
   [ "$unit_pid" != 0 ] || unit_pid=-
   [ "$unit" = exited ] && [ -s "$root/nodes/$1/run/stop" ] || return 0
-  read -r stopped_pid <"$root/nodes/$1/run/stop"
+  read_stop "$root/nodes/$1/run"
   [ "$stopped_pid" != "$unit_pid" ] || unit=stopped
 }
 
@@ -110,8 +110,10 @@ give_up() {
 
 systemd_stop() {
   read_stop "$root/nodes/$1/run"
-  [ "$stopped_pid" != "$unit_pid" ] || return 0
-  put "$root/nodes/$1/run/stop" "$unit_pid"
+  # With the moment of its start: after a boot another process may well have the same number.
+  read_start "$unit_pid"
+  [ "$stopped_pid $stopped_start" != "$unit_pid $start_of" ] || return 0
+  put "$root/nodes/$1/run/stop" "$unit_pid $start_of"
   systemctl --quiet --no-block stop "$unit_name"
   effect node.stopping "$1 pid $unit_pid"
 }
@@ -124,7 +126,7 @@ systemd_disable() {
 
 # at_boot enable|disable PORT. systemctl loads all units anew, which is long enough for the power to go before the line is in the journal.
 at_boot() {
-  put "$root/nodes/$2/run/at-boot" "$1"
+  put_safely "$root/nodes/$2/run/at-boot" "$1"
   systemctl --quiet "$1" "$unit_name" 2>/dev/null
   note_at_boot "$2"
 }
@@ -136,6 +138,7 @@ note_at_boot() {
   if [ -e "$UNITS/multi-user.target.wants/$unit_name" ]; then is_at_boot=enable; else is_at_boot=disable; fi
   [ "$at_boot" = "$is_at_boot" ] || return 0
   effect "node.${at_boot}d" "$1 $unit_name"
+  sync "$record/journal"
   forget "$root/nodes/$1/run/at-boot"
 }
 

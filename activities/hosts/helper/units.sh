@@ -69,8 +69,8 @@ supervise() {
 
 # Sets stopped_pid: the process that was asked to stop.
 read_stop() {
-  stopped_pid=''
-  [ ! -f "$1/stop" ] || read -r stopped_pid <"$1/stop"
+  stopped_pid='' stopped_start=''
+  [ ! -f "$1/stop" ] || read -r stopped_pid stopped_start <"$1/stop"
 }
 
 # ask_to_stop FOLDER EFFECT NAME: SIGTERM once to the process that runs now.

@@ -26,6 +26,8 @@ interface HalfState {
   readonly finding: FindingCode;
   /** Engines on which it is another state: flags are copied to replicas, or it heals by itself within a second. */
   readonly not?: readonly Engine['kind'][];
+  /** Whose master is killed then. It comes back when all is mended. */
+  readonly kills?: 'source' | 'target' | 'third';
 }
 
 async function open({ cluster, source, target, slots }: Scene): Promise<void> {
@@ -276,6 +278,48 @@ const SWAPS: readonly HalfState[] = [
   },
 ];
 
+const KILLED_NODES: readonly HalfState[] = [
+  {
+    name: 'the source was killed in the middle',
+    make: halfMoved,
+    kills: 'source',
+    owner: 'target',
+    repairs: ['finish-move'],
+    why: /in whose place|keys have been moved|does not know of the move/,
+    finding: 'OpenSlot',
+  },
+  {
+    name: 'the target was killed in the middle',
+    make: halfMoved,
+    kills: 'target',
+    owner: 'target',
+    repairs: ['finish-move'],
+    why: /on its way to|keys have been moved/,
+    finding: 'OpenSlot',
+  },
+  {
+    name: 'the target was killed before a key had come',
+    make: open,
+    kills: 'target',
+    owner: 'source',
+    repairs: ['close-slot'],
+    why: /no key/,
+    finding: 'OpenSlot',
+  },
+  {
+    name: 'a third master does not answer while they are mended, and comes back with what it knew',
+    make: halfMoved,
+    kills: 'third',
+    owner: 'target',
+    repairs: ['finish-move'],
+    why: /keys have been moved/,
+    finding: 'OpenSlot',
+  },
+];
+
+/** Killed and waited for, it takes longer: one engine whose replicas know nothing of a move, and one whose do. */
+const ENGINES_OF_KILLS: readonly EngineName[] = ['redis-7.0', 'valkey-9.1'];
+
 const ENGINES: readonly EngineName[] = ['redis-7.0', 'redis-8.6', 'valkey-8.1', 'valkey-9.1'];
 
 describe.each(ENGINES)('half states of slots on %s', (name) => {
@@ -286,7 +330,10 @@ describe.each(ENGINES)('half states of slots on %s', (name) => {
   }, 300_000);
   afterAll(() => cluster?.stop());
 
-  const states = [...KILLED_DRIVERS, ...SWAPS].filter(({ not = [] }) => !not.some((kind) => name.startsWith(kind)));
+  const kills = ENGINES_OF_KILLS.includes(name) ? KILLED_NODES : [];
+  const states = [...KILLED_DRIVERS, ...SWAPS, ...kills].filter(
+    ({ not = [] }) => !not.some((kind) => name.startsWith(kind)),
+  );
 
   it.each(states)('$name', { timeout: 240_000 }, async (state) => {
     await cluster.mendAll();
@@ -296,10 +343,15 @@ describe.each(ENGINES)('half states of slots on %s', (name) => {
     const scene = { cluster, source, target, third, slots: await cluster.slotsOf(source, 3) };
     const wanted = { source, target, third }[state.owner];
     await state.make(scene);
+    const killed = state.kills === undefined ? undefined : scene[state.kills];
+    if (killed !== undefined) {
+      await cluster.replicated();
+      await cluster.kill(killed);
+    }
 
     const errors = await cluster.errors();
     expect(errors).toContain(state.finding);
-    const complaints = await cluster.cliComplaints(source.master);
+    const complaints = await cluster.cliComplaints(killed === source ? target.master : source.master);
     const { repairs, stuck } = await cluster.plan();
     expect(stuck).toEqual([]);
     const isHidden = capabilitiesOf({ engine: cluster.engine.kind, version: cluster.engine.version }).hidesForeignKeys;
@@ -320,6 +372,7 @@ describe.each(ENGINES)('half states of slots on %s', (name) => {
     expect(await cluster.repair(repairs)).toHaveLength(1);
     expect(await cluster.plan()).toEqual({ repairs: [], stuck: [] });
     expect(await cluster.repair(repairs)).toEqual([]);
+    if (killed !== undefined) await cluster.revive(killed);
     expect(await cluster.problems()).toEqual([]);
   });
 });
