@@ -372,7 +372,11 @@ describe.each(ENGINES)('half states of slots on %s', (name) => {
     expect(await cluster.repair(repairs)).toHaveLength(1);
     expect(await cluster.plan()).toEqual({ repairs: [], stuck: [] });
     expect(await cluster.repair(repairs)).toEqual([]);
-    if (killed !== undefined) await cluster.revive(killed);
+    if (killed !== undefined) {
+      await cluster.revive(killed);
+      // On Valkey whoever comes back may bring the flags along that it had: half a state of its own.
+      await cluster.mendAll();
+    }
     expect(await cluster.problems()).toEqual([]);
   });
 });
