@@ -68,7 +68,11 @@ export function drawKills(request: KillRequest): Kill[] {
     if (kills.some(({ activity, call }) => activity === point.activity && call === point.call)) continue;
     const victim = chance.pick(victims);
     if (victim === 'host' && !survivesReboot.includes(point.activity)) continue;
-    kills.push({ ...point, victim, moment: drawMoment(chance, request.longestDelayMs) });
+    const moment = drawMoment(chance, request.longestDelayMs);
+    // After the last report of its kind the next one is at work, which has to survive that, too.
+    const isLast = calls[point.activity] === point.call;
+    if (victim === 'host' && moment === 'reported' && isLast) continue;
+    kills.push({ ...point, victim, moment });
   }
   return kills;
 }
