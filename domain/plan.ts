@@ -1,4 +1,5 @@
 import type { FailureType } from './errors.js';
+import type { AwaitedFailover } from './failovers.js';
 import { changeText, type SettingChange } from './settings.js';
 import type { NamedNode } from './reshape-steps.js';
 import type { MoveForecast, SlotMove } from './slot-moves.js';
@@ -130,6 +131,8 @@ export interface Refusal {
   readonly failure?: FailureType;
   readonly what: string;
   readonly next: string;
+  /** What is on its way without anybody's doing, and takes the refusal away. */
+  readonly awaited?: { readonly failovers: readonly AwaitedFailover[] };
 }
 
 /** A difference that the plan sees and does not act on. */

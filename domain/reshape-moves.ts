@@ -1,6 +1,7 @@
 import { balanceBySlots, fillAndDrain, type SharingMaster } from './balance.js';
 import { balanceByMemory } from './balance-memory.js';
 import type { Members } from './cluster-members.js';
+import { awaitedFailovers, failoverWords } from './failovers.js';
 import { contentsOf, type SlotFacts } from './move-facts.js';
 import { eachSlot, rangesBy } from './ownership.js';
 import type { Refusal } from './plan.js';
@@ -153,15 +154,24 @@ export function whyMoves(
 }
 
 /** Slots that nobody serves, with what to do. */
-export function uncoveredRefusal({ uncovered, members }: Members): Refusal[] {
+export function uncoveredRefusal(cluster: Members): Refusal[] {
+  const { uncovered, members } = cluster;
   if (uncovered.length === 0) return [];
   const silent = members.filter(({ answer, isReplica }) => answer === null && !isReplica);
   const names = silent.map(({ node, leaving }) => (leaving === 'lost' ? `${node.name}, declared lost,` : node.name));
   const whose = silent.length === 0 ? '' : `; ${names.join(' and ')} may have them, and does not answer`;
+  const what = `Slots ${formatRanges(uncovered)} have no owner that answers${whose}: to go on would lose their data.`;
+  const awaited = awaitedFailovers(cluster);
+  if (awaited.length === 0) {
+    return [
+      { what, next: 'Bring the owner back; run repair where a move was begun and not ended.' },
+    ];
+  }
   return [
     {
-      what: `Slots ${formatRanges(uncovered)} have no owner that answers${whose}: to go on would lose their data.`,
-      next: 'Bring the owner back, or wait for the failover to its replica; run repair where a move was begun and not ended.',
+      what,
+      next: `Wait for the failover of ${failoverWords(awaited)}, which Redis does by itself, and run the same again. Where it does not come, the replica's log says why (redisforge logs ${awaited[0]?.replicas[0]}).`,
+      awaited: { failovers: awaited },
     },
   ];
 }

@@ -10,6 +10,7 @@ import { requestedMoves, type SlotRequest } from '../domain/slot-request.js';
 import type { ClusterSpec } from '../domain/spec.js';
 import type { HostOutcome } from '../domain/survey.js';
 import { withLocalActivities } from './local.js';
+import { pastFailovers } from './past-failovers.js';
 
 export interface ApplyDraft {
   readonly env: NodeJS.ProcessEnv;
@@ -20,16 +21,21 @@ export interface ApplyDraft {
   readonly operation?: Exclude<OperationKind, 'destroy'>;
   /** What the spec says where it is absent. */
   readonly goal?: Goal;
+  /** Hears once that a failover is waited for; where it is absent none is, and the plan is refused while one is on its way. */
+  readonly waiting?: (line: string) => void;
 }
 
 /** The plan as this machine sees the world now; the operation makes its own and compares. */
-export async function draftApply({ env, ports, ...wish }: ApplyDraft): Promise<DraftedPlan> {
+export async function draftApply({ env, ports, waiting, ...wish }: ApplyDraft): Promise<DraftedPlan> {
   return withLocalActivities(env, async (activities) => {
     const { spec } = wish;
-    const outcomes = await surveyAll(activities, spec);
-    const hosts = ports === 'leave' || beingWorkedOn(outcomes) ? [] : portsToExamine(spec, outcomes);
-    const found = hosts.length === 0 ? {} : { reach: await activities.examinePorts({ spec, hosts }) };
-    return activities.draftApplyPlan({ ...wish, outcomes, ...found });
+    const draft = async () => {
+      const outcomes = await surveyAll(activities, spec);
+      const hosts = ports === 'leave' || beingWorkedOn(outcomes) ? [] : portsToExamine(spec, outcomes);
+      const found = hosts.length === 0 ? {} : { reach: await activities.examinePorts({ spec, hosts }) };
+      return activities.draftApplyPlan({ ...wish, outcomes, ...found });
+    };
+    return waiting === undefined ? draft() : pastFailovers({ spec, draft, waiting });
   });
 }
 

@@ -17,7 +17,7 @@ export const applyVerb: Verb = (program, io) => {
         ]);
         const { spec } = loaded;
         const ports = options.yes === true ? 'leave' : 'examine';
-        const draft = () => draftApply({ env: io.env, spec, ports });
+        const draft = () => draftApply({ env: io.env, spec, ports, waiting: (line) => io.err(line) });
         // The hosts answer while the rest is loaded. Whoever waits for their turn asks them when it has come.
         const begun = options.wait === true ? undefined : draft();
         begun?.catch(() => undefined);

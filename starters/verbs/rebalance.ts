@@ -51,7 +51,10 @@ export const rebalanceVerb: Verb = (program, io) => {
           ...{ io, spec, options, file },
           kind: 'rebalance',
           draft: async () => {
-            const { plan } = await draftApply({ env: io.env, spec, ports: 'leave', operation: 'rebalance', goal });
+            const { plan } = await draftApply({
+              ...{ env: io.env, spec, ports: 'leave', operation: 'rebalance', goal },
+              waiting: (line) => io.err(line),
+            });
             return { plan, goal };
           },
         });

@@ -12,7 +12,11 @@ describe.each(['redis-7.0', 'valkey-9.1'] as const)(
 
     beforeAll(async () => {
       const name = `replace-${engine.replace('.', '-')}-${process.pid}`;
-      stage = await openReshapeStage({ temporalAddress: inject('temporalAddress'), name, engine, spares: 1, zones: 7 });
+      stage = await openReshapeStage({
+        ...{ temporalAddress: inject('temporalAddress'), name, engine, spares: 1, zones: 7 },
+        // The verb is there before the failover is.
+        change: (document) => document.setIn(['redis', 'nodeTimeout'], '5s'),
+      });
       await stage.startWorker();
       const { exitCode, stderr } = await stage.operate(['apply']);
       expect(exitCode, stderr).toBe(0);
