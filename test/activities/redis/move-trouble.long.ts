@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { MoveHeartbeat } from '../../../activities/redis/move/move-slots.js';
 import type { MovedSlots } from '../../../domain/reshape-steps.js';
 import { keySlot } from '../../../domain/key-slot.js';
@@ -37,6 +37,11 @@ describe.each(engines)('a move of keys on %s', { timeout: 180_000 }, (engine) =>
   }, 120_000);
   afterAll(() => cluster?.stop());
   beforeEach(() => void (attempt = 0));
+  afterEach(async () => {
+    for (const node of cluster.masters) {
+      await cluster.admin(node, 'CONFIG', 'SET', 'maxmemory', cluster.spec.redis.maxmemoryBytes);
+    }
+  });
 
   async function someMove(count = SLOTS): Promise<SlotMove & { from: string; to: string }> {
     const [to = '', from = ''] = await mastersBySize();
@@ -142,7 +147,9 @@ describe.each(engines)('a move of keys on %s', { timeout: 180_000 }, (engine) =>
     await done;
     expect(failure.type).toBe('CommandFailed');
     expect(failure.message).toMatch(/OOM|would come with the next slots/);
-    expect((await cluster.openSlots()).length).toBeLessThanOrEqual(2 * 64);
+    // Of the group whose keys were going; newer servers have the flags on the replicas as well.
+    const open = new Set((await cluster.openSlots()).map((line) => line.split(' ')[1]));
+    expect(open.size).toBeLessThanOrEqual(64);
     await cluster.admin(move.to, 'CONFIG', 'SET', 'maxmemory', cluster.spec.redis.maxmemoryBytes);
     expect((await moveAsActivity([move])).progress).toMatchObject({ slotsDone: SLOTS, slotsLeft: 0 });
     await expectMoved(move);
