@@ -163,9 +163,7 @@ export function uncoveredRefusal(cluster: Members): Refusal[] {
   const what = `Slots ${formatRanges(uncovered)} have no owner that answers${whose}: to go on would lose their data.`;
   const awaited = awaitedFailovers(cluster);
   if (awaited.length === 0) {
-    return [
-      { what, next: 'Bring the owner back; run repair where a move was begun and not ended.' },
-    ];
+    return [{ what, next: 'Bring the owner back; run repair where a move was begun and not ended.' }];
   }
   return [
     {

@@ -24,7 +24,8 @@ export async function pastFailovers({ spec, draft, waiting }: DraftPastFailovers
     const drafted = await draft();
     const awaited = awaitedBy(drafted);
     if (awaited.length === 0 || performance.now() + pollMs > end) return drafted;
-    if (!told) waiting(`Waiting for the failover of ${failoverWords(awaited)}, up to ${formatSeconds(waitMs / 1000)} …`);
+    if (!told)
+      waiting(`Waiting for the failover of ${failoverWords(awaited)}, up to ${formatSeconds(waitMs / 1000)} …`);
     told = true;
     await sleep(pollMs);
   }

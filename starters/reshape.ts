@@ -35,7 +35,14 @@ export async function reshape({ io, kind, loaded, options, reshaped }: ReshapeRe
   return runOperationFromCli({
     ...{ io, kind, spec, options, file },
     draft: async () => {
-      const { plan, verdict } = await draftApply({ env: io.env, spec, ports, operation: kind, goal, waiting: (line) => io.err(line) });
+      const { plan, verdict } = await draftApply({
+        env: io.env,
+        spec,
+        ports,
+        operation: kind,
+        goal,
+        waiting: (line) => io.err(line),
+      });
       const refusal = verdict === null ? null : leavingRefusal(spec, verdict.nodes);
       if (refusal !== null) throw new ForgeError('Refused', { ...refusal, left: 'Nothing was started or changed.' });
       return { plan, goal };

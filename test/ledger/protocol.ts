@@ -102,6 +102,8 @@ export interface LedgerVerdict extends LedgerCounts {
   /** The first ones, and how many there are of each wording. */
   readonly errorSamples: readonly ClientError[];
   readonly errorWords: Readonly<Record<string, number>>;
+  /** Of all of them; `null` where there is none. */
+  readonly lastError: ClientError | null;
   readonly losses: readonly Loss[];
 }
 

@@ -36,6 +36,7 @@ export class LedgerRun {
   readonly #errors: ClientError[] = [];
   readonly #errorWords: Record<string, number> = {};
   readonly #losses: Loss[] = [];
+  #lastError: ClientError | null = null;
   #counts = { acknowledged: 0, errors: 0, unsure: 0 };
   #inFlight = 0;
   #begun = 0;
@@ -116,6 +117,7 @@ export class LedgerRun {
       keysOn: read.keysOn,
       errorSamples: this.#errors,
       errorWords: this.#errorWords,
+      lastError: this.#lastError,
       losses: [...this.#losses, ...read.losses],
     };
   }
@@ -166,7 +168,8 @@ export class LedgerRun {
     const kind = words.replace(/\d+(\.\d+)*(:\d+)?/g, 'N');
     this.#errorWords[kind] = (this.#errorWords[kind] ?? 0) + 1;
     const { key, slot } = cell;
-    if (this.#errors.length < SAMPLES) this.#errors.push({ at, command: write.command[0], key, slot, words });
+    this.#lastError = { at, command: write.command[0], key, slot, words };
+    if (this.#errors.length < SAMPLES) this.#errors.push(this.#lastError);
     if (wasRefused(error)) refuse(cell);
     else {
       this.#counts.unsure += 1;

@@ -1,8 +1,15 @@
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import type { OperationReport } from '../../domain/operation.js';
 import { accountFor, type KilledMaster, ledgerProblems, ledgerWords } from '../support/ledger.js';
 import { openReshapeStage, type ReshapeStage } from '../support/reshape-stage.js';
 import { changesNothing } from '../support/reshaped.js';
 import { until } from '../support/until.js';
+
+function beginOf({ steps }: OperationReport, id: string): string {
+  const startedAt = steps.find((one) => one.id === id)?.startedAt;
+  if (startedAt === undefined) throw new Error(`no step ${id} was begun`);
+  return startedAt;
+}
 
 describe.each(['redis-7.0', 'valkey-9.1'] as const)(
   'a host that will not come back, on %s',
@@ -38,6 +45,7 @@ describe.each(['redis-7.0', 'valkey-9.1'] as const)(
         const { exitCode, report, stderr } = await stage.operate(verb, file);
         expect(exitCode, stderr).toBe(0);
         expect(report).toMatchObject({ outcome: 'done', verdictAfter: { healthy: true } });
+        if (report === null) throw new Error('there is no report');
         const { acknowledged } = await ledger.counts();
         await until(
           'the ledger writes on',
@@ -47,6 +55,8 @@ describe.each(['redis-7.0', 'valkey-9.1'] as const)(
         const verdict = await ledger.verify();
         console.log(ledgerWords(verdict, [killed]));
         expect(ledgerProblems(verdict, { kills: [killed], errors: 'accepted' })).toEqual([]);
+        // All errors are of the time until the failover, which the plan waits for: the replacement itself gives clients none.
+        expect(verdict.lastError?.at ?? 0).toBeLessThan(Date.parse(beginOf(report, 'joinNodes')));
         expect(accountFor(verdict, [killed]).excused[0]?.losses.length).toBeLessThan(300);
         expect(await stage.problems({ file })).toEqual([]);
         const nodes = await stage.nodes(file);
