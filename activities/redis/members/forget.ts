@@ -13,9 +13,10 @@ export interface ForgetDeps extends MembersDeps {
 }
 
 /**
- * Takes nodes out of the cluster: a leaving node that answers is reset, then every member forgets it, until nobody knows it any more; who is lost is only
- * forgotten. The preconditions are read right before (domain/forgetting.ts says them and why in this order). Asked again it does what is missing, and nothing where
- * a node was reset and forgotten before; whoever gossip brought back is forgotten again, so this is also the look that follows the ban window.
+ * Takes nodes out of the cluster: a leaving node that answers lets go of its clients and is reset, then every member forgets it, until nobody knows it any
+ * more; who is lost is only forgotten. The preconditions are read right before (domain/forgetting.ts says them and why in this order). Asked again it does
+ * what is missing, and nothing where a node was reset and forgotten before; whoever gossip brought back is forgotten again, so this is also the look that
+ * follows the ban window.
  * @throws ForgeError Refused where a node still holds something or a member cannot be told, NotReached, NodeUnreachable, NodeAuthFailed, SecretUnavailable, Fenced
  */
 export async function forgetNodes(step: ForgetNodesStep, deps: ForgetDeps): Promise<StepResult> {
@@ -46,6 +47,7 @@ export async function forgetNodes(step: ForgetNodesStep, deps: ForgetDeps): Prom
         },
         order: ['reset', 'forget'],
         commandOf,
+        leadingTo,
         wordsOf,
         effectsOf,
         // It forgot the node by itself: from Redis 7.2 on they tell each other.
@@ -75,6 +77,15 @@ function commandOf(action: ForgetAction): Command {
     default:
       return action satisfies never;
   }
+}
+
+/**
+ * A client that has not heard yet where slots have gone asks another node when its connection ends; of one that was reset it would only hear CLUSTERDOWN. Who
+ * subscribed would hear nothing at all.
+ */
+function leadingTo({ kind }: ForgetAction): Command[] {
+  if (kind !== 'reset') return [];
+  return ['normal', 'pubsub'].map((type) => ['CLIENT', 'KILL', 'TYPE', type, 'SKIPME', 'yes']);
 }
 
 function wordsOf(action: ForgetAction): string {

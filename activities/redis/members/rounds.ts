@@ -30,6 +30,8 @@ export interface Rounds<Action extends { readonly kind: string; readonly node: s
   /** Kinds of actions that have to be over before the ones after them are sent; a kind that is not named comes last. */
   readonly order: readonly Action['kind'][];
   readonly commandOf: (action: Action, capabilities: Capabilities) => Command;
+  /** What is sent right before it, whatever comes of it. */
+  readonly leadingTo?: (action: Action) => readonly Command[];
   /** What an action does, for the record. */
   readonly wordsOf: (action: Action) => string;
   /** All that was done, for the record, where that is not a line for each. */
@@ -146,15 +148,15 @@ class Work<Action extends { readonly kind: string; readonly node: string }> {
 
   /** A refused or lost command is no failure: the next look tells what came of it, and the deadline bounds it. */
   async #send(node: string, actions: readonly Action[]): Promise<void> {
-    const { nodes, commandOf, wordsOf } = this.rounds;
+    const { nodes, commandOf, leadingTo = () => [], wordsOf } = this.rounds;
     try {
       const capabilities = await nodes.capabilitiesOf(node);
-      const replies = await nodes.send(
-        node,
-        actions.map((action) => commandOf(action, capabilities)),
-      );
+      const rows = actions.map((action) => [...leadingTo(action), commandOf(action, capabilities)]);
+      const replies = await nodes.send(node, rows.flat());
+      let sent = 0;
       for (const [i, action] of actions.entries()) {
-        const reply = replies[i];
+        sent += rows[i]?.length ?? 0;
+        const reply = replies[sent - 1];
         const words = reply?.ok === true ? '' : (reply?.error.message ?? 'no reply');
         if (reply?.ok === true) this.#done.push(action);
         else if (this.rounds.tolerates?.(action, words) !== true) this.#refused.set(wordsOf(action), words);

@@ -1,9 +1,13 @@
+import { once } from 'node:events';
+import { Cluster, Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { awaitForgotten } from '../../../../activities/redis/members/await-forgotten.js';
 import { type ForgetDeps, forgetNodes } from '../../../../activities/redis/members/forget.js';
 import { joinNodes } from '../../../../activities/redis/members/join.js';
 import { ForgeError } from '../../../../domain/errors.js';
+import { keySlot } from '../../../../domain/key-slot.js';
 import { portOf } from '../../../../domain/nodes.js';
+import { selfOf } from '../../../../domain/observation.js';
 import type { NamedNode } from '../../../../domain/reshape-steps.js';
 import type { ClusterSpec } from '../../../../domain/spec.js';
 import { failureOf } from '../../../support/failure.js';
@@ -85,6 +89,60 @@ describe('forgetNodes', () => {
     const noted = () => Promise.resolve({ effects: ['noted'] });
     expect((await forgetNow(named(first), { letGo: noted })).effects[0]).toBe('noted');
     expect(await forgetNow(named(first), { letGo: () => expect.unreachable() })).toEqual({ effects: [] });
+  });
+
+  it('sends clients that have not heard of it elsewhere: one that slept meanwhile meets no error', async () => {
+    await resetSpares(cluster);
+    const { nodes, masters, spec } = cluster;
+    const step = { spec, token: TOKEN, masters: [first], replicas: [] };
+    ({ identities: ids } = await joinNodes(step, cluster.deps));
+    const [key, slot] = ['slept', keySlot('slept')];
+    const owner = (await cluster.look()).find((node) =>
+      selfOf(node)?.slots.some(([from, to]) => from <= slot && slot <= to),
+    );
+    const give = async (to: string) => {
+      const id = await cluster.idOf(to);
+      for (const name of [to, ...masters, first]) await send(name, 'CLUSTER', 'SETSLOT', slot, 'NODE', id);
+    };
+    await give(first);
+    const [sleeper, subscriber] = [sleepingClient(), new Redis({ ...appAt(first), retryStrategy: () => null })];
+    try {
+      await until('it has written to the node', async () => {
+        await sleeper.set(key, 'before');
+        return Number(await send(first, 'DBSIZE')) === 1;
+      });
+      const ended = once(subscriber, 'end');
+      await subscriber.subscribe('news');
+      await sleeper.del(key);
+      await give(owner?.name ?? '');
+      await forgetNow();
+      expect(await sleeper.set(key, 'after')).toBe('OK');
+      await ended;
+      await sleeper.del(key);
+    } finally {
+      sleeper.disconnect();
+      subscriber.disconnect();
+    }
+
+    function appAt(name: string) {
+      const auth = { username: 'app', password: nodes.password.app, protocol: 2 as const };
+      return { host: '127.0.0.1', port: portOf(name), ...auth };
+    }
+
+    /** Follows redirects, and tries nothing again by itself. */
+    function sleepingClient(): Cluster {
+      const client = new Cluster(
+        staying.map((name) => ({ host: '127.0.0.1', port: portOf(name) })),
+        {
+          retryDelayOnFailover: 0,
+          retryDelayOnClusterDown: 0,
+          enableReadyCheck: false,
+          redisOptions: { username: 'app', password: nodes.password.app, protocol: 2, enableReadyCheck: false },
+        },
+      );
+      client.on('error', () => undefined);
+      return client;
+    }
   });
 
   it('takes a master without slots and its replica out together', async () => {
