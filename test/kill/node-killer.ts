@@ -35,23 +35,35 @@ interface Member {
 /** Kills nodes of a stage in the middle of a move, and starts them again by the host helper, as a person or a service manager would. */
 export class StageNodeKiller implements NodeKiller {
   /** What the run plans to move; tells sources and targets. */
-  moves: readonly SlotMove[] = [];
-  returns: Return = 'at once';
-  readonly killed: KilledMaster[] = [];
+  #moves: readonly SlotMove[] = [];
+  #returns: Return = 'at once';
+  #killed: KilledMaster[] = [];
 
   constructor(private readonly stage: ReshapeStage) {}
+
+  /** Another run begins, in which nobody has been killed. */
+  begin({ moves, returns }: { readonly moves: readonly SlotMove[]; readonly returns: Return }): void {
+    this.#moves = moves;
+    this.#returns = returns;
+    this.#killed = [];
+  }
+
+  /** The masters that were killed in this run. */
+  get killed(): readonly KilledMaster[] {
+    return this.#killed;
+  }
 
   async kill(victim: NodeVictim): Promise<{ back: Promise<void> } | null> {
     const members = await this.members();
     const chosen = this.#choose(victim, members);
     // A second dead node of a shard would be the end of its data, which no operation can help.
-    if (chosen === undefined || this.killed.length > 0) return null;
+    if (chosen === undefined || this.#killed.length > 0) return null;
     await this.killNode(chosen.host, chosen.port);
     const { self, address, port } = chosen;
     this.#note(chosen, victim);
     const back = async () => {
       if (self.masterId !== null) await sleep(REPLICA_MS);
-      else if (this.returns === 'at once') await sleep(AT_ONCE_MS);
+      else if (this.#returns === 'at once') await sleep(AT_ONCE_MS);
       else await until(`somebody takes over from ${address}:${port}`, () => this.#tookOver(self), FAILOVER_MS);
       await this.startNode(chosen.host, chosen.port);
     };
@@ -112,7 +124,7 @@ export class StageNodeKiller implements NodeKiller {
     };
     const replicasOf = (master: Member | undefined) =>
       members.filter(({ self }) => master !== undefined && self.masterId === master.self.id);
-    const ends = this.moves.flatMap(({ from, to }) => [
+    const ends = this.#moves.flatMap(({ from, to }) => [
       { victim: 'source', node: masterOf(from) },
       { victim: 'target', node: masterOf(to) },
     ]);
@@ -126,9 +138,9 @@ export class StageNodeKiller implements NodeKiller {
     if (self.masterId !== null) return;
     const at = Date.now();
     const node = `${host}:${port}`;
-    const arriving = this.moves.filter(({ to }) => to === node).flatMap(({ ranges }) => ranges);
-    this.killed.push({ node, slots: self.slots, at });
-    if (victim === 'target') this.killed.push({ node: `${node}, arriving`, slots: arriving, at, withinMs: Infinity });
+    const arriving = this.#moves.filter(({ to }) => to === node).flatMap(({ ranges }) => ranges);
+    this.#killed.push({ node, slots: self.slots, at });
+    if (victim === 'target') this.#killed.push({ node: `${node}, arriving`, slots: arriving, at, withinMs: Infinity });
   }
 
   async #tookOver({ id }: ViewEntry): Promise<boolean> {
