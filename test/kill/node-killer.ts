@@ -20,6 +20,7 @@ const ANSWER_MS = 2000;
 /** Shorter than the node timeout of the stage, so that nobody takes over. */
 const AT_ONCE_MS = 300;
 const FAILOVER_MS = 30_000;
+const START_MS = 20_000;
 /** A killed replica comes back after this: masters have noticed by then. */
 const REPLICA_MS = 3000;
 
@@ -82,7 +83,8 @@ export class StageNodeKiller implements NodeKiller {
 
   async startNode(name: string, port: number): Promise<void> {
     const host = this.#hostOf(name);
-    const words = ['node', 'start', `${port}`, host.address, '1024', '20000'];
+    const { nofile } = this.stage.spec.redis;
+    const words = ['node', 'start', `${port}`, host.address, `${nofile}`, `${START_MS}`];
     const argv = [join(host.root, 'bin/redisforge-host'), '--by-hand', 'tester', '--force', ...words];
     await until(
       `${name}:${port} starts again`,
