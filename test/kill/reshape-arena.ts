@@ -85,7 +85,8 @@ export class ReshapeArena {
     const killer = this.#killer;
     await this.arena.settled();
     const plan = await operation.prepare(stage, this.#roster);
-    killer.begin({ moves: await movesOf(stage, plan), returns });
+    const leaving = this.#roster.hosts.filter((name) => !plan.roster.hosts.includes(name));
+    killer.begin({ moves: await movesOf(stage, plan), returns, leaving });
     const ledger = await stage.ledger({ perSecond: LEDGER_PER_SECOND });
     try {
       await until('the ledger writes', async () => (await ledger.counts()).acknowledged > BEFORE, 30_000);

@@ -38,7 +38,8 @@ const FAVOURED: Calls = {
   ...{ moveSlots: 12, repairSlots: 8, switchMaster: 8, forgetNodes: 8, awaitForgotten: 8 },
   ...{ joinNodes: 4, attachReplica: 4 },
 };
-/** A batch of a move is a second long on this stage. */
+/** Of a move, on this stage. */
+const BATCH_MS = 1000;
 const LONGEST_DELAY_MS = 1500;
 
 /**
@@ -70,7 +71,8 @@ export async function runReshapeMatrix({ seed, kills, say, ...on }: ReshapeMatri
         const undisturbedMs = known?.tookMs ?? tookMs;
         const counts = { kills: hits.length, undisturbedMs, tookMs, lost };
         runs.push({ engine, operation: name, outcome, ledger, ...counts });
-        say(`  ${hits.length} hit; ${outcome}; ${tookMs} ms; ${ledger} (${rows.length} of ${kills})`);
+        const batches = `${calls['moveSlots'] ?? 0} batches moved`;
+        say(`  ${hits.length} hit; ${outcome}; ${tookMs} ms, ${batches}; ${ledger} (${rows.length} of ${kills})`);
         if (outcome !== RESHAPED) return { rows, runs };
       }
     }
@@ -97,14 +99,20 @@ function dealer<T>(chance: Chance, pack: readonly T[]): () => T {
 
 function draw(chance: Chance, { calls, node }: { calls: Calls; node: NodeVictim | null }): Kill[] {
   const count = FEWEST + chance.below(MOST - FEWEST + 1);
-  const common = { chance, hosts: 'process' as const, survivesReboot: [], longestDelayMs: LONGEST_DELAY_MS };
-  // A node is killed while slots move, and at no other time: who gives and who gets is nobody before and after.
-  const moving = { moveSlots: calls['moveSlots'] ?? 0 };
-  const ofNodes = node === null ? [] : drawKills({ ...common, calls: moving, count: 1, victims: [node] });
-  const rest = count - ofNodes.length;
-  const others = drawKills({ ...common, calls, count: rest, victims: OTHERS, favoured: FAVOURED });
+  const ofNodes = node === null ? [] : drawNode(chance, { node, batches: calls['moveSlots'] ?? 0 });
+  const others = drawKills({
+    ...{ chance, calls, count: count - ofNodes.length, victims: OTHERS, favoured: FAVOURED },
+    ...{ hosts: 'process', survivesReboot: [], longestDelayMs: LONGEST_DELAY_MS },
+  });
   return [
     ...ofNodes,
     ...others.filter(({ activity, call }) => !ofNodes.some((kill) => kill.activity === activity && kill.call === call)),
   ];
+}
+
+/** A node is killed while slots move, and at no other time: who gives and who gets is nobody before and after. */
+function drawNode(chance: Chance, { node, batches }: { node: NodeVictim; batches: number }): Kill[] {
+  if (batches === 0) return [];
+  const call = 1 + chance.below(batches);
+  return [{ victim: node, activity: 'moveSlots', call, moment: { afterMs: 1 + chance.below(BATCH_MS) } }];
 }
