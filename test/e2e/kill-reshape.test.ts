@@ -20,7 +20,7 @@ const CASES: readonly Case[] = [
     kills: [
       { victim: 'worker', activity: 'moveSlots', call: 1, moment: { afterMs: 300 } },
       { victim: 'source', activity: 'moveSlots', call: 2, moment: { afterMs: 200 } },
-      { victim: 'temporal', activity: 'moveSlots', call: 4, moment: 'before' },
+      { victim: 'temporal', activity: 'moveSlots', call: 3, moment: 'before' },
     ],
     returns: 'failed over',
   },
@@ -29,7 +29,7 @@ const CASES: readonly Case[] = [
     engine: 'redis-8.6',
     kills: [
       { victim: 'target', activity: 'moveSlots', call: 1, moment: 'before' },
-      { victim: 'worker', activity: 'moveSlots', call: 2, moment: 'after' },
+      { victim: 'worker', activity: 'moveSlots', call: 1, moment: 'after' },
     ],
     returns: 'at once',
   },
