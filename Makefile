@@ -28,9 +28,9 @@ test-long: build ## minutes each: hosts that come, go and die under a ledger of 
 	@LONG=true node_modules/.bin/vitest run --project long
 
 KILLS ?= 200
-RESHAPE_KILLS ?= 0
+RESHAPE_KILLS ?= 60
 SEED ?=
-test-kill: build ## kill workers, Temporal and SSH connections 200 times in live steps (KILLS=N SEED=N); RESHAPE_KILLS=N adds changes of shape
+test-kill: build ## kill workers, Temporal, SSH connections and nodes 260 times in live steps (KILLS=N RESHAPE_KILLS=N SEED=N)
 	@[ $(KILLS) -eq 0 ] || node_modules/.bin/tsx test/kill/run.ts --kills $(KILLS) $(if $(SEED),--seed $(SEED))
 	@[ $(RESHAPE_KILLS) -eq 0 ] || node_modules/.bin/tsx test/kill/run-reshape.ts --kills $(RESHAPE_KILLS) $(if $(SEED),--seed $(SEED))
 

@@ -61,22 +61,28 @@ export function fenceRules(rights: FenceRights): string[] {
   return `${NO_DATA} ${FENCE_RIGHTS[rights]}`.split(' ');
 }
 
+/**
+ * Nobody can be the default user, but a server is it when it reads its append-only file: before Redis 8.6 and Valkey 9.1 it drops what is in a transaction there
+ * (MULTI, a script, a key that expired as it was moved) where this user may not write it, and says so in its log only.
+ */
+const REPLAYING_RIGHTS = '~* +@write +pfcount';
+
 const DUTIES = ['operator', 'replication', 'app', 'admin'] as const satisfies readonly Duty[];
 
-/** The users of one node. The default user is off, so nobody gets in without a name. */
+/** The users of one node. The default user is off and has no password, so nobody gets in without a name. */
 export function renderUsers(spec: ClusterSpec, secrets: NodeSecrets): string {
   const line = (duty: Duty) => {
     const passwords = passwordHashes(secrets[duty]).map((hash) => `#${hash}`);
     return ['user', userName(spec, duty), 'on', ...passwords, rightsOf(spec, duty)].join(' ');
   };
-  return `${[`user default off resetpass ${NO_DATA}`, ...DUTIES.map(line)].join('\n')}\n`;
+  return `${[`user default off resetpass ${NO_DATA} ${REPLAYING_RIGHTS}`, ...DUTIES.map(line)].join('\n')}\n`;
 }
 
 /** What ACL SETUSER takes to give each user the rights of the spec, and no others, whatever it had; passwords stay as they are. */
 export function userRules(spec: ClusterSpec): { readonly user: string; readonly rules: readonly string[] }[] {
-  const whole = (state: 'on' | 'off', rights: string) => `${state} ${NO_DATA} ${rights}`.trim().split(' ');
+  const whole = (state: 'on' | 'off', rights: string) => `${state} ${NO_DATA} ${rights}`.split(' ');
   return [
-    { user: 'default', rules: whole('off', '') },
+    { user: 'default', rules: whole('off', REPLAYING_RIGHTS) },
     ...DUTIES.map((duty) => ({ user: userName(spec, duty), rules: whole('on', rightsOf(spec, duty)) })),
   ];
 }

@@ -44,7 +44,8 @@ function isContested(table: SlotTable, slot: number): boolean {
   const claims = table.claims[slot]?.length ?? 0;
   if (claims !== 0) return claims > 1;
   const seen = seenOwners(table, slot);
-  return seen.length === 0 || seen.some((id) => table.member(id) !== undefined || table.isGivenUp(id));
+  const isKnown = (id: string) => table.member(id) !== undefined || table.isGivenUp(id) || table.successor(id) !== undefined;
+  return seen.length === 0 || seen.some(isKnown);
 }
 
 /** The owners that the members see; one word for each member that sees one. */
@@ -212,7 +213,8 @@ function unclaimed(table: SlotTable, slot: number): SlotCase | null {
   const holders = table.holders(slot);
   // Its replica took over without having heard of the slot: it has the keys, and does not claim them.
   const secretive = table.secretive(slot);
-  const isInherited = holders.length + secretive.length > 0 && table.isAbandoned(end);
+  const successor = table.successor(end);
+  const isInherited = successor !== undefined || (holders.length + secretive.length > 0 && table.isAbandoned(end));
   if (table.heir(end) === undefined && table.mayHoldKeys(end) && !isInherited) {
     return isFlagged(table, slot) || isContested(table, slot) || holders.length > 0 ? ownerSilent(table, end) : null;
   }
@@ -221,7 +223,7 @@ function unclaimed(table: SlotTable, slot: number): SlotCase | null {
     importers.find((node) => holders.includes(node)) ??
     holders[0] ??
     importers[0] ??
-    (isInherited ? secretive[0] : undefined) ??
+    (isInherited ? (secretive[0] ?? successor) : undefined) ??
     table.heir(end) ??
     last;
   if (owner === undefined)

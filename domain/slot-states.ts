@@ -1,5 +1,5 @@
 import { type AnsweringNode, type SilentNode, type ViewEntry } from './observation.js';
-import { viewedOwners } from './ownership.js';
+import { eachSlot, viewedOwners } from './ownership.js';
 import { endpoint, hasFailed, largestGroup } from './picture.js';
 import { SLOT_COUNT } from './slots.js';
 
@@ -45,6 +45,7 @@ export class SlotTable {
   readonly claims: readonly (readonly string[])[];
   /** Found once for all slots: where no slot has an owner each of them asks. */
   #below: readonly (string | undefined)[] | undefined;
+  readonly #successors = new Map<string, Member | undefined>();
 
   constructor(readonly states: SlotStates) {
     this.members = largestGroup(states.nodes.filter((node) => node.answered)).flatMap((node) => memberOf(node));
@@ -124,6 +125,24 @@ export class SlotTable {
     const entry = this.hearsay(id);
     if (entry === undefined || (this.states.replicasPerMaster ?? 0) === 0) return false;
     return entry.masterId === null && hasFailed(entry) && !this.#isFollowed(id);
+  }
+
+  /**
+   * Who took over from a dead master without having heard of slots that had just come to it: it has keys of some, which came as the replica's that it was. What it has no key of had
+   * none, or lost them with the dead one as in any failover.
+   */
+  successor(id: string): Member | undefined {
+    if (!this.#successors.has(id)) this.#successors.set(id, this.#findSuccessor(id));
+    return this.#successors.get(id);
+  }
+
+  #findSuccessor(id: string): Member | undefined {
+    if (!this.isAbandoned(id)) return undefined;
+    for (const slot of eachSlot(this.hearsay(id)?.slots ?? [])) {
+      const [holder] = this.claims[slot]?.length === 0 ? this.holders(slot) : [];
+      if (holder !== undefined) return holder;
+    }
+    return undefined;
   }
 
   /** Somebody has said that it will not come back, and no replica can take over from it. */

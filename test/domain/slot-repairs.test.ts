@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { slotsInQuestion } from '../../domain/slot-cases.js';
 import { nextStages } from '../../domain/slot-repair-actions.js';
 import { planRepairs, workableCase } from '../../domain/slot-repair-plan.js';
+import type { ViewEntry } from '../../domain/observation.js';
 import { type SlotStates, SlotTable } from '../../domain/slot-states.js';
 import { soundObservation } from '../support/observations.js';
 import { keysIn, type ModelNode, MOVING, SlotModel } from '../support/slot-model.js';
@@ -180,5 +181,35 @@ describe('a cluster that was never formed, or to a part', () => {
     expect(planRepairs(claiming((from) => from === 0)).repairs).toMatchObject([
       { repair: 'assign-slots', ranges: [[5461, 16383]] },
     ]);
+  });
+});
+
+describe('a master that died before its replica heard of slots that had just come to it', () => {
+  /** The first two of its slots are still its own in all eyes; the replica that took over has the rest. */
+  const [WITH_KEYS, WITHOUT] = [0, 1];
+  const tookOver = (keys: SlotStates['keys']): SlotStates => {
+    const { nodes } = soundObservation();
+    const [dead] = nodes;
+    const heir = nodes.find((node) => node.answered && node.view.some((one) => one.id === node.id && one.masterId === deadId));
+    if (heir?.answered !== true || dead === undefined) throw new Error('the first node has no replica');
+    const view = (entry: ViewEntry): ViewEntry => {
+      if (entry.id === deadId) return { ...entry, flags: ['master', 'fail'], slots: [[WITH_KEYS, WITHOUT]] };
+      if (entry.id !== heir.id) return entry;
+      return { ...entry, flags: ['master'], masterId: null, configEpoch: 9, slots: [[WITHOUT + 1, 5460]] };
+    };
+    const seen = nodes.flatMap((node) => (node.answered && node !== dead ? [{ ...node, view: node.view.map(view) }] : []));
+    return { nodes: [{ ...dead, answered: false }, ...seen], keys, hidden: {}, lost: [], replicasPerMaster: 1 };
+  };
+  const deadId = soundObservation().nodes.flatMap((node) => (node.answered ? [node.id] : []))[0] ?? '';
+
+  it('leaves all of them to it, also those without keys: no one else can have had any', () => {
+    const { repairs, stuck } = planRepairs(tookOver({ 'h6:6379': { [WITH_KEYS]: 3 } }));
+    expect(stuck).toEqual([]);
+    expect(repairs).toMatchObject([{ repair: 'tell-owner', owner: 'h6:6379', ranges: [[WITH_KEYS, WITHOUT]] }]);
+  });
+
+  it('keeps them where nobody has a key of any: whether it had a replica at all, nobody knows', () => {
+    const table = new SlotTable(tookOver({}));
+    expect(workableCase(table, WITHOUT)).toBeNull();
   });
 });

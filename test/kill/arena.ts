@@ -7,7 +7,7 @@ import {
   WorkflowFailedError,
   type WorkflowHandleWithFirstExecutionRunId,
 } from '@temporalio/client';
-import { operationWorkflowId } from '../../domain/ids.js';
+import { MEMO, operationWorkflowId } from '../../domain/ids.js';
 import type { OperationReport } from '../../domain/operation.js';
 import type { LabDriverName, LabHost } from '../../lab/driver.js';
 import { hostProcesses } from '../../lab/host-processes.js';
@@ -145,22 +145,23 @@ export class Arena<S extends Stage = Stage> {
     }
   }
 
-  /** The server is killed now and then: whoever asks has to ask again. */
+  /** The server is killed now and then: whoever asks has to ask again. An operation that failed left its report in the memo. */
   #result(runId: string): Promise<OperationReport> {
     return until(
       'the operation ended',
       async () => {
         try {
-          return { ended: (await this.#handle(runId).result()) as OperationReport };
+          return { report: (await this.#handle(runId).result()) as OperationReport };
         } catch (error) {
-          if (error instanceof WorkflowFailedError) return { failed: error };
-          throw error;
+          if (!(error instanceof WorkflowFailedError)) throw error;
+          const { memo } = await this.#handle(runId).describe();
+          return { failed: error, report: memo?.[MEMO.report] as OperationReport | undefined };
         }
       },
       RUN_DEADLINE_MS,
-    ).then((outcome) => {
-      if ('failed' in outcome) throw outcome.failed;
-      return outcome.ended;
+    ).then(({ report, failed }) => {
+      if (report === undefined) throw failed;
+      return report;
     });
   }
 

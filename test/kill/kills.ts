@@ -8,7 +8,9 @@ import type { Chance } from './chance.js';
 export type Victim = 'worker' | 'both workers' | 'temporal' | 'ssh' | 'host' | NodeVictim;
 
 /** A master that gives slots, one that gets them, or a replica of either. */
-export type NodeVictim = 'source' | 'target' | 'replica';
+export type NodeVictim = (typeof NODE_VICTIMS)[number];
+
+export const NODE_VICTIMS = ['source', 'target', 'replica'] as const;
 
 /**
  * Before the effect; after it and before the report; after the report was kept by the server; or so many milliseconds after the activity began,
@@ -44,24 +46,19 @@ export interface KillRequest {
   readonly survivesReboot: readonly string[];
   /** Who may be killed, each as often as it stands here; those of the hosts where nothing is said. */
   readonly victims?: readonly Victim[];
-  /** Activities that are drawn more often than their calls would be. */
-  readonly favoured?: readonly string[];
+  /** How many times as often as the others the calls of an activity are drawn; once where nothing is said. */
+  readonly favoured?: Readonly<Record<string, number>>;
   /** Of a kill in the middle of an activity, milliseconds. */
   readonly longestDelayMs?: number;
 }
 
-/** So many times as often. */
-const FAVOUR = 4;
-
 /** Draws kills for one run, no two at the same call of the same activity. */
 export function drawKills(request: KillRequest): Kill[] {
-  const { chance, calls, count, hosts, survivesReboot, victims = VICTIMS[hosts], favoured = [] } = request;
+  const { chance, calls, count, hosts, survivesReboot, victims = VICTIMS[hosts], favoured = {} } = request;
   const points = Object.entries(calls).flatMap(([activity, times]) =>
     Array.from({ length: times }, (_, i) => ({ activity, call: i + 1 })),
   );
-  const urn = points.flatMap((point) =>
-    Array<typeof point>(favoured.includes(point.activity) ? FAVOUR : 1).fill(point),
-  );
+  const urn = points.flatMap((point) => Array<typeof point>(favoured[point.activity] ?? 1).fill(point));
   const kills: Kill[] = [];
   while (kills.length < Math.min(count, points.length)) {
     const point = chance.pick(urn);

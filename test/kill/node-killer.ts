@@ -20,8 +20,17 @@ const ANSWER_MS = 2000;
 /** Shorter than the node timeout of the stage, so that nobody takes over. */
 const AT_ONCE_MS = 300;
 const FAILOVER_MS = 30_000;
-/** A killed replica comes back after this: masters have noticed by then. */
+const START_MS = 20_000;
+/** A killed replica that stays in the cluster comes back after this: masters have noticed by then. */
 const REPLICA_MS = 3000;
+
+export interface KillerRun {
+  /** What the run plans to move; tells sources and targets. */
+  readonly moves: readonly SlotMove[];
+  readonly returns: Return;
+  /** Hosts whose nodes the run takes out of the cluster. */
+  readonly leaving: readonly string[];
+}
 
 /** A member that answers, and what it says of the cluster. */
 interface Member {
@@ -34,24 +43,39 @@ interface Member {
 
 /** Kills nodes of a stage in the middle of a move, and starts them again by the host helper, as a person or a service manager would. */
 export class StageNodeKiller implements NodeKiller {
-  /** What the run plans to move; tells sources and targets. */
-  moves: readonly SlotMove[] = [];
-  returns: Return = 'at once';
-  readonly killed: KilledMaster[] = [];
+  #moves: readonly SlotMove[] = [];
+  #returns: Return = 'at once';
+  #leaving: readonly string[] = [];
+  #killed: KilledMaster[] = [];
 
   constructor(private readonly stage: ReshapeStage) {}
+
+  /** Another run begins, in which nobody has been killed. */
+  begin({ moves, returns, leaving }: KillerRun): void {
+    this.#moves = moves;
+    this.#returns = returns;
+    this.#leaving = leaving;
+    this.#killed = [];
+  }
+
+  /** The masters that were killed in this run. */
+  get killed(): readonly KilledMaster[] {
+    return this.#killed;
+  }
 
   async kill(victim: NodeVictim): Promise<{ back: Promise<void> } | null> {
     const members = await this.members();
     const chosen = this.#choose(victim, members);
     // A second dead node of a shard would be the end of its data, which no operation can help.
-    if (chosen === undefined || this.killed.length > 0) return null;
+    if (chosen === undefined || this.#killed.length > 0) return null;
     await this.killNode(chosen.host, chosen.port);
     const { self, address, port } = chosen;
     this.#note(chosen, victim);
     const back = async () => {
-      if (self.masterId !== null) await sleep(REPLICA_MS);
-      else if (this.returns === 'at once') await sleep(AT_ONCE_MS);
+      // A service manager starts nobody who was told to stop in the meantime; this one does not know, so it is quicker than that.
+      const leaves = this.#leaving.includes(chosen.host);
+      if (self.masterId !== null) await sleep(leaves ? AT_ONCE_MS : REPLICA_MS);
+      else if (this.#returns === 'at once') await sleep(AT_ONCE_MS);
       else await until(`somebody takes over from ${address}:${port}`, () => this.#tookOver(self), FAILOVER_MS);
       await this.startNode(chosen.host, chosen.port);
     };
@@ -70,7 +94,8 @@ export class StageNodeKiller implements NodeKiller {
 
   async startNode(name: string, port: number): Promise<void> {
     const host = this.#hostOf(name);
-    const words = ['node', 'start', `${port}`, host.address, '1024', '20000'];
+    const { nofile } = this.stage.spec.redis;
+    const words = ['node', 'start', `${port}`, host.address, `${nofile}`, `${START_MS}`];
     const argv = [join(host.root, 'bin/redisforge-host'), '--by-hand', 'tester', '--force', ...words];
     await until(
       `${name}:${port} starts again`,
@@ -112,7 +137,7 @@ export class StageNodeKiller implements NodeKiller {
     };
     const replicasOf = (master: Member | undefined) =>
       members.filter(({ self }) => master !== undefined && self.masterId === master.self.id);
-    const ends = this.moves.flatMap(({ from, to }) => [
+    const ends = this.#moves.flatMap(({ from, to }) => [
       { victim: 'source', node: masterOf(from) },
       { victim: 'target', node: masterOf(to) },
     ]);
@@ -126,9 +151,9 @@ export class StageNodeKiller implements NodeKiller {
     if (self.masterId !== null) return;
     const at = Date.now();
     const node = `${host}:${port}`;
-    const arriving = this.moves.filter(({ to }) => to === node).flatMap(({ ranges }) => ranges);
-    this.killed.push({ node, slots: self.slots, at });
-    if (victim === 'target') this.killed.push({ node: `${node}, arriving`, slots: arriving, at, withinMs: Infinity });
+    const arriving = this.#moves.filter(({ to }) => to === node).flatMap(({ ranges }) => ranges);
+    this.#killed.push({ node, slots: self.slots, at });
+    if (victim === 'target') this.#killed.push({ node: `${node}, arriving`, slots: arriving, at, withinMs: Infinity });
   }
 
   async #tookOver({ id }: ViewEntry): Promise<boolean> {

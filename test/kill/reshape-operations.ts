@@ -31,19 +31,21 @@ const SMALL: ShapeSpec = { masters: 3, replicasPerMaster: 1 };
 const LARGE: ShapeSpec = { masters: 4, replicasPerMaster: 1 };
 const EVEN = { by: 'slots', threshold: 2 };
 
-export const RESHAPE_OPERATIONS: readonly ReshapeOperation[] = [
-  {
-    name: 'add a master and its replica',
-    async prepare(stage, { hosts, spares }) {
-      const roster = { hosts: [...hosts, ...spares.slice(0, 2)], spares: spares.slice(2) };
-      const file = await stage.specWith({
-        hosts: roster.hosts,
-        shape: LARGE,
-        change: (document) => document.set('balance', document.createNode(EVEN)),
-      });
-      return { verb: ['apply'], file, roster };
-    },
+export const GROWING: ReshapeOperation = {
+  name: 'add a master and its replica',
+  async prepare(stage, { hosts, spares }) {
+    const roster = { hosts: [...hosts, ...spares.slice(0, 2)], spares: spares.slice(2) };
+    const file = await stage.specWith({
+      hosts: roster.hosts,
+      shape: LARGE,
+      change: (document) => document.set('balance', document.createNode(EVEN)),
+    });
+    return { verb: ['apply'], file, roster };
   },
+};
+
+export const RESHAPE_OPERATIONS: readonly ReshapeOperation[] = [
+  GROWING,
   {
     name: 'rebalance by weights',
     async prepare(stage, roster) {

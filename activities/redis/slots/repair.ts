@@ -80,7 +80,8 @@ class Mending {
   readonly #effects: string[] = [];
   /** The nodes' last refusals, by what they were told. */
   #refused: ReadonlyMap<string, string> = new Map();
-  #movedAt = performance.now();
+  #keysMoved = 0;
+  #changedAt = performance.now();
   #before = '';
 
   constructor(
@@ -130,18 +131,20 @@ class Mending {
     return { table, open, tasks: waitingFor };
   }
 
-  /** Time runs from the last change that was seen. @throws ForgeError NotReached */
-  #noteProgress({ open, tasks, table }: Left): void {
-    const now = JSON.stringify([open.map(({ slot, found }) => [slot, found.kind]), tasks, table.states.keys]);
-    if (now !== this.#before) this.#movedAt = performance.now();
+  /** Time runs from the last change that was seen; what clients write is none. @throws ForgeError NotReached */
+  #noteProgress({ open, tasks }: Left): void {
+    const now = JSON.stringify([open.map(({ slot, found }) => [slot, found.kind]), tasks, this.#keysMoved]);
+    if (now !== this.#before) this.#changedAt = performance.now();
     this.#before = now;
-    if (performance.now() - this.#movedAt > this.step.spec.timings.formMs) throw this.#notReached({ open, tasks });
+    if (performance.now() - this.#changedAt > this.step.spec.timings.formMs) throw this.#notReached({ open, tasks });
   }
 
   /** Whether something was told to a node. */
   async #act({ table, open }: Left): Promise<boolean> {
     const mendable = open.flatMap(({ slot, found }) => (found.kind === 'stuck' ? [] : [{ slot, found }]));
-    const now = mendable.sort((a, b) => rank(table, a) - rank(table, b)).slice(0, SLOTS_AT_ONCE);
+    const inherited = mendable.filter(({ slot, found }) => isInheritedEmpty(table, slot, found));
+    const first = inherited.length > 0 ? inherited : mendable.sort((a, b) => rank(table, a) - rank(table, b));
+    const now = first.slice(0, SLOTS_AT_ONCE);
     const orders = now.map(({ slot, found }) => ({ slot, stages: nextStages(table, slot, found) }));
     const { keys, refused } = await giveOrders(orders, this.nodes);
     this.#refused = refused;
@@ -151,7 +154,11 @@ class Mending {
 
   async #moveKeys(table: SlotTable, orders: readonly KeyOrder[]): Promise<void> {
     const { spec } = this.step;
-    const moved = (keys: number) => this.deps.progress?.(`${keys} keys moved`);
+    const before = this.#keysMoved;
+    const moved = (keys: number) => {
+      this.#keysMoved = before + keys;
+      this.deps.progress?.(`${keys} keys moved`);
+    };
     try {
       await moveKeys({
         table,
@@ -200,6 +207,11 @@ class Mending {
       next: 'See to that, and run redisforge repair again: it goes on from here.',
     });
   }
+}
+
+/** Who inherits a slot without keys is told by those that have some, as long as nobody owns them: they come after it. */
+function isInheritedEmpty(table: SlotTable, slot: number, { kind }: MendableCase): boolean {
+  return kind === 'tell-owner' && table.claims[slot]?.length === 0 && table.holders(slot).length === 0;
 }
 
 /** Slots that are open already come before those that would have to be opened. */
