@@ -7,6 +7,7 @@
  */
 import { ENGINE_NAMES, type EngineName } from '../lab/engines.js';
 import { startTestTemporal } from '../test/support/temporal.js';
+import { MIXED } from './support/fill.js';
 import { bestOf, type Moved, words } from './support/moved.js';
 import { openMoveStage, type MoveStage } from './support/move-stage.js';
 import { ratio, writeResult } from './support/result.js';
@@ -37,7 +38,7 @@ try {
 }
 
 async function compare(engine: EngineName): Promise<void> {
-  const stage = await openMoveStage({ temporalAddress: temporal.address, engine, keys: KEYS });
+  const stage = await openMoveStage({ temporalAddress: temporal.address, engine, keys: KEYS, values: MIXED });
   try {
     await stage.drain();
     const { compared: idle, best } = await idlePair(stage);

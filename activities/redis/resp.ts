@@ -13,38 +13,76 @@ export class NotResp extends Error {
 
 const CR = 13;
 const LF = 10;
-const END = '\r\n';
+const ZERO = 48;
+/** Signs of an array and of a text. */
+const ARRAY = 42;
+const TEXT = 36;
+/** Below it a text is as many bytes as it has characters. */
+const NOT_ASCII = 128;
 
 /** As RESP2 has them (https://redis.io/docs/latest/develop/reference/protocol-spec/), one behind the other, for one write. */
 export function encodeCommands(commands: readonly Words[]): Buffer {
   let size = 0;
   for (const words of commands) {
-    size += headOf('*', words.length).length;
+    size += headSize(words.length);
     for (const word of words) size += sizeOf(word);
   }
   const buffer = Buffer.allocUnsafe(size);
   let at = 0;
   for (const words of commands) {
-    at += buffer.write(headOf('*', words.length), at, 'latin1');
-    for (const word of words) at = write(buffer, word, at);
+    at = writeHead(buffer, ARRAY, words.length, at);
+    for (const word of words) at = writeWord(buffer, word, at);
   }
   return buffer;
 }
 
-function headOf(sign: '*' | '$', length: number): string {
-  return `${sign}${length}${END}`;
-}
-
 function sizeOf(word: string | number | Buffer): number {
   const bytes = typeof word === 'number' ? String(word).length : Buffer.byteLength(word);
-  return headOf('$', bytes).length + bytes + END.length;
+  return headSize(bytes) + bytes + 2;
 }
 
-function write(buffer: Buffer, word: string | number | Buffer, from: number): number {
-  const own = typeof word === 'number' ? String(word) : word;
-  let at = from + buffer.write(headOf('$', Buffer.byteLength(own)), from, 'latin1');
-  at += typeof own === 'string' ? buffer.write(own, at) : own.copy(buffer, at);
-  return at + buffer.write(END, at, 'latin1');
+/** Of `*3\r\n`. */
+function headSize(length: number): number {
+  let digits = 1;
+  for (let left = length; left >= 10; left = Math.floor(left / 10)) digits += 1;
+  return digits + 3;
+}
+
+/** Byte by byte: calls of the buffer's own methods cost more than the few bytes themselves. */
+function writeHead(buffer: Buffer, sign: number, length: number, from: number): number {
+  const end = from + headSize(length);
+  buffer[from] = sign;
+  let left = length;
+  for (let at = end - 3; at > from; at -= 1) {
+    buffer[at] = ZERO + (left % 10);
+    left = Math.floor(left / 10);
+  }
+  return writeEnd(buffer, end - 2);
+}
+
+function writeEnd(buffer: Buffer, at: number): number {
+  buffer[at] = CR;
+  buffer[at + 1] = LF;
+  return at + 2;
+}
+
+function writeWord(buffer: Buffer, word: string | number | Buffer, from: number): number {
+  if (Buffer.isBuffer(word)) {
+    const at = writeHead(buffer, TEXT, word.length, from);
+    return writeEnd(buffer, at + word.copy(buffer, at));
+  }
+  const text = typeof word === 'number' ? String(word) : word;
+  const at = writeHead(buffer, TEXT, Buffer.byteLength(text), from);
+  return writeEnd(buffer, writeText(buffer, text, at));
+}
+
+function writeText(buffer: Buffer, text: string, from: number): number {
+  for (let i = 0; i < text.length; i += 1) {
+    const code = text.charCodeAt(i);
+    if (code >= NOT_ASCII) return from + buffer.write(text, from);
+    buffer[from + i] = code;
+  }
+  return from + text.length;
 }
 
 /** What a reply consists of: a text is a Buffer, a refusal a RefusedReply. */

@@ -3,10 +3,17 @@ import type { Secret } from '../../config/secrets.js';
 import { keySlot } from '../../domain/key-slot.js';
 import { SLOT_COUNT, type SlotRange } from '../../domain/slots.js';
 
+/** What the values of all keys take. */
+export interface Values {
+  readonly bytes: number;
+  /** Of every so-manieth key the value takes so much instead. */
+  readonly large?: { readonly every: number; readonly bytes: number };
+}
+
 /** Of eleven keys ten are small, so that 1.1 million of them are a million of the one and 100,000 of the other. */
-const SMALL_BYTES = 100;
-const LARGE_BYTES = 1024;
-const LARGE_EVERY = 11;
+export const MIXED: Values = { bytes: 100, large: { every: 11, bytes: 1024 } };
+
+const ALL: SlotRange = [0, SLOT_COUNT - 1];
 
 const BATCH = 2000;
 const PATIENCE_MS = 30_000;
@@ -22,25 +29,32 @@ export interface FillRequest {
   readonly user: string;
   readonly password: Secret;
   readonly keys: number;
+  readonly values: Values;
+  /** Only keys of these slots; of all where nothing is said. */
+  readonly within?: SlotRange;
 }
 
 export function keyName(n: number): string {
   return `filled:${n}`;
 }
 
-/** Writes so many keys, spread over all slots, straight to the owners. */
-export async function fillOwners({ owners, user, password, keys }: FillRequest): Promise<void> {
+/** Writes so many keys, spread over the slots, straight to the owners. */
+export async function fillOwners({ owners, user, password, keys, values, within = ALL }: FillRequest): Promise<void> {
   const ownerOf: number[] = Array.from({ length: SLOT_COUNT }, () => -1);
   for (const [i, { slots }] of owners.entries()) for (const [from, to] of slots) ownerOf.fill(i, from, to + 1);
   const credentials = { user, password };
   const nodes = await Promise.all(owners.map((at) => connectNode({ ...at, credentials, timeoutMs: PATIENCE_MS })));
-  const [small, large] = ['x'.repeat(SMALL_BYTES), 'x'.repeat(LARGE_BYTES)];
+  const value = 'x'.repeat(Math.max(values.bytes, values.large?.bytes ?? 0));
+  const valueOfKey = (n: number) =>
+    value.slice(0, values.large !== undefined && n % values.large.every === 0 ? values.large.bytes : values.bytes);
   try {
-    for (let from = 0; from < keys; from += BATCH * nodes.length) {
+    for (let n = 0, made = 0; made < keys; ) {
       const batches = nodes.map((): Command[] => []);
-      for (let n = from; n < Math.min(keys, from + BATCH * nodes.length); n += 1) {
-        const key = keyName(n);
-        batches[ownerOf[keySlot(key)] ?? -1]?.push(['SET', key, n % LARGE_EVERY === 0 ? large : small]);
+      for (const end = Math.min(keys, made + BATCH * nodes.length); made < end; n += 1) {
+        const slot = keySlot(keyName(n));
+        if (slot < within[0] || slot > within[1]) continue;
+        made += 1;
+        batches[ownerOf[slot] ?? -1]?.push(['SET', keyName(n), valueOfKey(n)]);
       }
       await Promise.all(
         nodes.map(async (node, i) => (await node.pipeline(batches[i] ?? [])).forEach((reply) => valueOf(reply))),

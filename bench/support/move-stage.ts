@@ -1,4 +1,5 @@
 import { Cluster } from 'ioredis';
+import { valueOf, withNode } from '../../activities/redis/connection.js';
 import { Secret } from '../../config/secrets.js';
 import { declaredNodes } from '../../domain/nodes.js';
 import type { SlotRange } from '../../domain/slots.js';
@@ -7,7 +8,8 @@ import { type Engine, type EngineName, requireEngine } from '../../lab/engines.j
 import { cliOf } from '../../test/support/proof.js';
 import { openReshapeStage, type ReshapeStage } from '../../test/support/reshape-stage.js';
 import { agreement, clusterCli } from './cluster-cli.js';
-import { fillOwners, keysWithin } from './fill.js';
+import { type BareMove, type BareNodes, moveBare } from './bare-engine.js';
+import { fillOwners, keysWithin, type Values } from './fill.js';
 import { type Moved, moveSpan, type Span } from './moved.js';
 import { watchStalls } from './stalls.js';
 
@@ -32,6 +34,9 @@ export interface MoveStageRequest {
   readonly temporalAddress: string;
   readonly engine: EngineName;
   readonly keys: number;
+  readonly values: Values;
+  /** Where the keys are; in all slots where nothing is said. */
+  readonly within?: SlotRange;
 }
 
 /** A cluster of four masters with data, and the ways to move its slots. */
@@ -45,17 +50,20 @@ export interface MoveStage {
   cliRebalance(pipeline: number): Promise<Timed>;
   reshard(slots: number, how: Mover, keysPerSecond?: number): Promise<Timed>;
   rebalance(how: Mover): Promise<Timed>;
+  /** By the engine itself, told by a short script. */
+  bareReshard(slots: number): Promise<Timed>;
   /** With clients beside it, whose every write is read back afterwards. */
   underWrites(move: () => Promise<Timed>): Promise<Moved>;
   close(): Promise<void>;
 }
 
-export async function openMoveStage({ temporalAddress, engine: name, keys }: MoveStageRequest): Promise<MoveStage> {
+export async function openMoveStage(request: MoveStageRequest): Promise<MoveStage> {
+  const { temporalAddress, engine: name, ...data } = request;
   const engine = await requireEngine(name);
   const stage = await openReshapeStage({
     ...{ temporalAddress, name: 'bench', engine: name, shape: { masters: MASTERS, replicasPerMaster: 1 } },
     change: (document) => {
-      document.setIn(['redis', 'maxmemory'], '2gb');
+      document.setIn(['redis', 'maxmemory'], '4gb');
       document.set('persistence', { data: 'cache', appendonly: false, save: '' });
       document.setIn(['timings', 'moveBatch'], '60s');
     },
@@ -65,7 +73,7 @@ export async function openMoveStage({ temporalAddress, engine: name, keys }: Mov
     const { exitCode, stderr } = await stage.operate(['apply']);
     if (exitCode !== 0) throw new Error(stderr);
     const masters = await mastersOf(stage);
-    await fillOwners({ owners: masters, user: 'app', password: new Secret(await stage.secret('app')), keys });
+    await fillOwners({ owners: masters, user: 'app', password: new Secret(await stage.secret('app')), ...data });
     return await stageOf(stage, engine, masters);
   } catch (error) {
     await stage.close();
@@ -121,8 +129,24 @@ async function stageOf(stage: ReshapeStage, engine: Engine, masters: readonly No
       await agreement(cli);
       return byUs(stage, ['rebalance', '--threshold', '1'], file);
     },
+    bareReshard: async (slots) => {
+      const { from, to } = await ends();
+      const move: BareMove = { from: from.name, to: to.name, ranges: [[FIRST_SLOT, FIRST_SLOT + slots - 1]] };
+      await agreement(cli);
+      return timed(async () => void (await moveBare({ kind: engine.kind, pipeline: asAdmin(masters, password) }, move)));
+    },
     underWrites: (move) => underWrites(stage, move),
     close: () => stage.close(),
+  };
+}
+
+function asAdmin(masters: readonly NodeStatus[], password: string): BareNodes['pipeline'] {
+  const credentials = { user: 'admin', password: new Secret(password) };
+  return async (name, commands) => {
+    const node = masters.find((one) => one.name === name);
+    if (node === undefined) throw new Error(`no master ${name}`);
+    const target = { address: node.address, port: node.port, credentials, timeoutMs: 30_000 };
+    return withNode(target, async (open) => (await open.pipeline(commands)).map((reply) => valueOf(reply)));
   };
 }
 
