@@ -192,7 +192,7 @@ async function underWrites(stage: ReshapeStage, move: () => Promise<Timed>): Pro
 }
 
 /** By the first of their slots. */
-async function mastersOf(stage: ReshapeStage): Promise<NodeStatus[]> {
+export async function mastersOf(stage: ReshapeStage): Promise<NodeStatus[]> {
   const first = ({ slots }: NodeStatus) => slots[0]?.[0] ?? 0;
   const nodes = await stage.nodes();
   return nodes.filter(({ role, slots }) => role === 'master' && slots.length > 0).sort((x, y) => first(x) - first(y));
