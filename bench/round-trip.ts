@@ -161,7 +161,8 @@ function rangesOf(slots: readonly number[]) {
 }
 
 const delays = delayWords.length === 0 ? [0, 150] : delayWords.map(Number);
-const results = [];
-for (const delayUs of delays) results.push(await withDelay(delayUs));
-writeResult(`round-trip-${name}`, { engine: engine.version, keys: KEYS, slots: SLOTS, results });
+for (const delayUs of delays) {
+  const result = await withDelay(delayUs);
+  writeResult(`round-trip-${name}-${delayUs}us`, { engine: engine.version, keys: KEYS, slots: SLOTS, ...result });
+}
 process.exit(0);
