@@ -2,14 +2,17 @@
  * Slots moved in one go: the bare engine, as a short script uses it, against our mover, alternating between the same two nodes with the same data; and what the
  * size of Valkey's jobs does to its clients.
  *
- *   npx tsx bench/atomic.ts [rounds]
+ *   npx tsx bench/atomic.ts [part…]        redis-8.6, valkey-9.1 or valkey-jobs; all where none is named
  */
 import { VALKEY_LIMITS } from '../domain/atomic-pace.js';
 import { keySlot } from '../domain/key-slot.js';
 import type { SlotRange } from '../domain/slots.js';
 import { type EngineName, requireEngine } from '../lab/engines.js';
 import { type MovingCluster, startMovingCluster } from '../test/support/moving-cluster.js';
-import { moveBare } from './support/bare-engine.js';
+import { startTestTemporal } from '../test/support/temporal.js';
+import { type BareNodes, moveBare } from './support/bare-engine.js';
+import { type Moved, words } from './support/moved.js';
+import { openMoveStage } from './support/move-stage.js';
 import { median, ratio, writeResult } from './support/result.js';
 import { type Stalls, watchStalls } from './support/stalls.js';
 
@@ -28,7 +31,7 @@ const LARGE: Data = { keys: 1_200_000, bytes: 1000 };
 /** Keys that a client writes to all the time lie among the others. */
 const WATCHED = 200;
 
-const rounds = Number(process.argv[2] ?? 3);
+const rounds = Number(process.env['BENCH_ROUNDS'] ?? 3);
 
 async function withData<T>(
   engine: EngineName,
@@ -86,11 +89,15 @@ interface Side {
   readonly stalls: Stalls;
 }
 
+function bareNodes({ spec, pipeline }: MovingCluster): BareNodes {
+  return { kind: spec.engine.kind, pipeline };
+}
+
 async function bare(cluster: MovingCluster, keys: readonly string[]): Promise<Side> {
   const move = { ...(await ends(cluster)), ranges: [RANGE] };
   let ms = 0;
   const stalls = await watchStalls(cluster.client(), keys, async () => {
-    ms = await moveBare(cluster, move);
+    ms = await moveBare(bareNodes(cluster), move);
   });
   return { ms, stalls };
 }
@@ -142,7 +149,7 @@ async function jobSizes() {
         let ms = 0;
         const stalls = await watchStalls(cluster.client(), keys, async () => {
           for (let from = 0; from < SLOTS; from += slots)
-            ms += await moveBare(cluster, { ...way, ranges: [[from, from + slots - 1]] });
+            ms += await moveBare(bareNodes(cluster), { ...way, ranges: [[from, from + slots - 1]] });
         });
         sides.push({ ms, stalls });
       }
@@ -167,12 +174,58 @@ async function jobSizes() {
   });
 }
 
-const comparisons = [];
-for (const engine of ['redis-8.6', 'valkey-9.1'] as const)
-  for (const [name, data] of [
-    ['275,000 keys', SMALL],
-    ['1.2 GB', LARGE],
-  ] as const)
-    comparisons.push(await compare(engine, name, data));
-writeResult('atomic', { rounds, slots: SLOTS, comparisons, valkeyJobs: await jobSizes() });
+/** The whole verb: CLI, survey and plan, Temporal, leases, the move, and the proof, two looks a node timeout apart. */
+async function compareVerb(engine: EngineName) {
+  const temporal = await startTestTemporal();
+  try {
+    const stage = await openMoveStage({
+      ...{ temporalAddress: temporal.address, engine, keys: LARGE.keys, values: { bytes: LARGE.bytes }, within: RANGE },
+    });
+    try {
+      await stage.drain();
+      const sides: Record<'bare' | 'ours', Moved[]> = { bare: [], ours: [] };
+      for (let i = 0; i < rounds; i += 1) {
+        sides.bare.push(await stage.bareReshard(SLOTS));
+        sides.ours.push(await stage.reshard(SLOTS, 'auto'));
+        console.log(`${engine} verb, round ${i + 1}: ${[...sides.bare, ...sides.ours].map(words).join(' | ')}`);
+      }
+      const [bareMs, moveMs, totalMs] = [
+        median(sides.bare.map((one) => one.totalMs)),
+        median(sides.ours.map((one) => one.moveMs)),
+        median(sides.ours.map((one) => one.totalMs)),
+      ];
+      const times = { ofTheMove: ratio(moveMs, bareMs), ofAll: ratio(totalMs, bareMs) };
+      console.log(`${engine} verb: bare ${bareMs} ms, ours ${moveMs} ms of ${totalMs}, ${JSON.stringify(times)}`);
+      return { ...LARGE, bareMs, moveMs, totalMs, times, rounds: sides };
+    } finally {
+      await stage.close();
+    }
+  } finally {
+    await temporal.stop();
+  }
+}
+
+async function engineResult(engine: EngineName): Promise<void> {
+  const small = await compare(engine, '275,000 keys', SMALL);
+  const large = await compare(engine, '1.2 GB', LARGE);
+  const verb = await compareVerb(engine);
+  const { version } = await requireEngine(engine);
+  writeResult(`atomic-${engine}`, { engine: version, rounds, slots: SLOTS, small, large, verb });
+}
+
+const PARTS: Readonly<Record<string, () => Promise<void>>> = {
+  'redis-8.6': () => engineResult('redis-8.6'),
+  'valkey-9.1': () => engineResult('valkey-9.1'),
+  'valkey-jobs': async () => {
+    const { version } = await requireEngine('valkey-9.1');
+    writeResult('atomic-valkey-jobs', { engine: version, rounds, slots: SLOTS, ...(await jobSizes()) });
+  },
+};
+
+const named = process.argv.slice(2);
+for (const name of named.length === 0 ? Object.keys(PARTS) : named) {
+  const part = PARTS[name];
+  if (part === undefined) throw new Error(`no part ${name}; there are ${Object.keys(PARTS).join(', ')}`);
+  await part();
+}
 process.exit(0);

@@ -1,184 +1,119 @@
 /**
  * Slots moved while clients work, side by side in one run, alternating on the same cluster with the same data: `redis-cli --cluster` (its default pipeline of 10,
- * and 100) against our verbs, CLI, plan, Temporal and proof included, with the time of the move itself apart. One pair of masters, idle and under steady writes,
- * whose own latency is what clients see; then three sources and a master that has nothing.
+ * and larger ones) against our verbs, CLI, plan, Temporal and proof included, with the time of the move itself apart. One pair of masters, idle and under steady
+ * writes; then three sources and a master that has nothing. Ours goes key by key; where the engine moves slots by itself, that way, too.
  *
- *   npx tsx bench/reshard.ts [engine…]     engines of the lab, such as redis-8.6; this machine's redis-server where none is named
+ *   npx tsx bench/reshard.ts [engine…]     engines of the lab, such as redis-8.6; those that the README names where none is given
  */
-import type { NodeStatus } from '../domain/verdict.js';
 import { ENGINE_NAMES, type EngineName } from '../lab/engines.js';
-import { openReshapeStage, type ReshapeStage } from '../test/support/reshape-stage.js';
 import { startTestTemporal } from '../test/support/temporal.js';
-import { clusterCli } from './support/cluster-cli.js';
+import { MIXED } from './support/fill.js';
+import { bestOf, type Moved, words } from './support/moved.js';
+import { openMoveStage, type MoveStage } from './support/move-stage.js';
 import { ratio, writeResult } from './support/result.js';
 
 const KEYS = Number(process.env['BENCH_KEYS'] ?? 1_100_000);
 const SLOTS = 4096;
-const WRITES_PER_SECOND = 2000;
+const PIPELINES = { default: 10, larger: [100, 1000] };
+const ENGINES = ['redis-7.0', 'redis-8.6', 'valkey-8.1', 'valkey-9.1'];
 
-interface Moved {
-  /** As long as a person waits. */
-  readonly totalMs: number;
-  /** The move alone; the rest is plan, leases and proof. */
-  readonly moveMs: number;
-  /** Of the steady writes, where there were any. */
-  readonly client?: { readonly p99Ms: number; readonly maxMs: number; readonly errors: number };
+interface Compared {
+  readonly redisCli: Readonly<Record<string, Moved>>;
+  readonly redisForge: Readonly<Record<string, readonly Moved[]>>;
+  /** How many times longer redis-cli takes. */
+  readonly times: Readonly<Record<'overDefault' | 'overBest' | 'overDefaultAllIncluded', number>>;
 }
 
-const engines: (EngineName | undefined)[] = process.argv.slice(2).map((name) => {
+const named = process.argv.slice(2);
+const engines: EngineName[] = (named.length === 0 ? ENGINES : named).map((name) => {
   const engine = ENGINE_NAMES.find((known) => known === name);
   if (engine === undefined) throw new Error(`no engine ${name}; there are ${ENGINE_NAMES.join(', ')}`);
   return engine;
 });
 const temporal = await startTestTemporal();
 try {
-  for (const engine of engines.length === 0 ? [undefined] : engines) await compare(engine);
+  for (const engine of engines) await compare(engine);
 } finally {
   await temporal.stop();
 }
 
-async function compare(engine: EngineName | undefined): Promise<void> {
-  const pair = await onCluster(engine, 3, async (stage) => {
-    const idle = await pairs(stage, 'pair, idle', (work) => work());
-    const loaded = await pairs(stage, `pair, ${WRITES_PER_SECOND} writes a second`, (work) => underWrites(stage, work));
-    return { idle, loaded };
-  });
-  const fill = await onCluster(engine, 4, (stage) => fills(stage));
-  writeResult(`reshard-${engine ?? 'redis-7.0'}`, { keys: KEYS, slots: SLOTS, pair, fill });
-}
-
-async function onCluster<T>(
-  engine: EngineName | undefined,
-  count: number,
-  use: (stage: ReshapeStage) => Promise<T>,
-): Promise<T> {
-  const stage = await openReshapeStage({
-    temporalAddress: temporal.address,
-    name: `bench-${count}`,
-    shape: { masters: count, replicasPerMaster: 1 },
-    ...(engine === undefined ? {} : { engine }),
-    change: (document) => {
-      document.setIn(['redis', 'maxmemory'], '2gb');
-      document.set('persistence', { data: 'cache', appendonly: false, save: '' });
-      document.setIn(['timings', 'moveBatch'], '5s');
-    },
-  });
+async function compare(engine: EngineName): Promise<void> {
+  const stage = await openMoveStage({ temporalAddress: temporal.address, engine, keys: KEYS, values: MIXED });
   try {
-    await stage.startWorker();
-    const { exitCode, stderr } = await stage.operate(['apply']);
-    if (exitCode !== 0) throw new Error(stderr);
-    await stage.fill(KEYS);
-    return await use(stage);
+    await stage.drain();
+    const { compared: idle, best } = await idlePair(stage);
+    const loaded = await loadedPair(stage, best);
+    const fill = await fillEmpty(stage, best);
+    const { version } = stage.engine;
+    writeResult(`reshard-${engine}`, { engine: version, keys: KEYS, slots: SLOTS, pair: { idle, loaded }, fill });
   } finally {
     await stage.close();
   }
 }
 
-type Surroundings = (work: () => Promise<Moved>) => Promise<Moved>;
-
-/** There by the one, and back by the other. */
-async function pairs(stage: ReshapeStage, title: string, within: Surroundings) {
-  const [a, b] = await masters(stage);
-  if (a === undefined || b === undefined) throw new Error('no masters');
-  const cli = await clusterCli(stage);
-  const theirs = (pipeline: number) =>
-    within(() =>
-      timed(() =>
-        cli(
-          ['reshard'],
-          [
-            '--cluster-from',
-            a.id ?? '',
-            '--cluster-to',
-            b.id ?? '',
-            '--cluster-slots',
-            `${SLOTS}`,
-            '--cluster-pipeline',
-            `${pipeline}`,
-          ],
-        ),
-      ),
-    );
-  const ours = () => within(() => byUs(stage, ['reshard', '--slots', `0-${SLOTS - 1}`, '--to', a.name]));
-  return alternating(title, theirs, ours);
-}
-
-/** Three masters fill a fourth, which the faster way emptied before. */
-async function fills(stage: ReshapeStage) {
-  const [empty] = await masters(stage);
-  const cli = await clusterCli(stage);
-  const drain = () => cli(['rebalance'], ['--cluster-weight', `${empty?.id}=0`, '--cluster-pipeline', '100']);
-  const theirs = async (pipeline: number) => {
-    await drain();
-    return timed(() =>
-      cli(
-        ['rebalance'],
-        ['--cluster-use-empty-masters', '--cluster-threshold', '0', '--cluster-pipeline', `${pipeline}`],
-      ),
-    );
-  };
-  const ours = async () => {
-    await drain();
-    return byUs(stage, ['rebalance', '--threshold', '0']);
-  };
-  return alternating('three sources, idle', theirs, ours);
-}
-
-async function alternating(title: string, theirs: (pipeline: number) => Promise<Moved>, ours: () => Promise<Moved>) {
-  const byDefault = await theirs(10);
-  const first = await ours();
-  const best = await theirs(100);
-  const second = await ours();
-  const our = first.moveMs < second.moveMs ? first : second;
-  const times = {
-    overDefault: ratio(byDefault.totalMs, our.moveMs),
-    overBest: ratio(best.totalMs, our.moveMs),
-    overDefaultAllIncluded: ratio(byDefault.totalMs, our.totalMs),
-  };
-  const words = (one: Moved) =>
-    `${one.moveMs} ms of ${one.totalMs}${one.client === undefined ? '' : `, clients p99 ${one.client.p99Ms} ms, max ${one.client.maxMs}, ${one.client.errors} errors`}`;
-  console.log(`${title}: redis-cli ${words(byDefault)}; with pipeline 100 ${words(best)}; RedisForge ${words(our)}`);
-  console.log(
-    `  ${times.overDefault}x of the default, ${times.overBest}x of the best, all included ${times.overDefaultAllIncluded}x`,
-  );
-  return { redisCli: { default: byDefault, pipeline100: best }, redisForge: [first, second], times };
-}
-
-async function timed(work: () => Promise<void>): Promise<Moved> {
-  const startedAt = performance.now();
-  await work();
-  const totalMs = Math.round(performance.now() - startedAt);
-  return { totalMs, moveMs: totalMs };
-}
-
-async function byUs(stage: ReshapeStage, verb: readonly string[]): Promise<Moved> {
-  const startedAt = performance.now();
-  const { exitCode, report, stderr } = await stage.operate(verb);
-  if (exitCode !== 0 || report === null) throw new Error(stderr);
-  const step = report.steps.find(({ id }) => id === 'moveSlots');
-  if (step?.startedAt === undefined || step.endedAt === undefined) throw new Error(`nothing was moved:\n${stderr}`);
-  return {
-    totalMs: Math.round(performance.now() - startedAt),
-    moveMs: Date.parse(step.endedAt) - Date.parse(step.startedAt),
-  };
-}
-
-/** With clients of its own, whose every write is read back afterwards. */
-async function underWrites(stage: ReshapeStage, work: () => Promise<Moved>): Promise<Moved> {
-  const ledger = await stage.ledger({ perSecond: WRITES_PER_SECOND });
-  try {
-    const moved = await work();
-    const { latency, errors, losses } = await ledger.verify();
-    if (losses.length > 0) throw new Error(`writes were lost: ${JSON.stringify(losses.slice(0, 3))}`);
-    await ledger.clear();
-    return { ...moved, client: { p99Ms: latency.p99, maxMs: latency.max, errors } };
-  } finally {
-    await ledger.close();
+/** There by the one, and back by the other; the larger pipeline that was quickest is used from then on. */
+async function idlePair(stage: MoveStage): Promise<{ compared: Compared; best: number }> {
+  const theirs: Record<string, Moved> = {};
+  const ours: Moved[] = [];
+  for (const pipeline of [PIPELINES.default, ...PIPELINES.larger]) {
+    theirs[`pipeline${pipeline}`] = await stage.cliReshard(SLOTS, pipeline);
+    ours.push(await stage.reshard(SLOTS, 'keys'));
   }
+  const timeOf = (pipeline: number) => theirs[`pipeline${pipeline}`]?.totalMs ?? Number.POSITIVE_INFINITY;
+  const [best = PIPELINES.default] = [...PIPELINES.larger].sort((a, b) => timeOf(a) - timeOf(b));
+  const atomic = stage.movesSlotsItself ? [await stage.reshard(SLOTS, 'auto'), await stage.reshard(SLOTS, 'auto')] : [];
+  return { best, compared: told('pair, idle', theirs, { keys: ours, atomic }, best) };
 }
 
-async function masters(stage: ReshapeStage): Promise<NodeStatus[]> {
-  const nodes = await stage.nodes();
-  const first = ({ slots }: NodeStatus) => slots[0]?.[0] ?? 0;
-  return nodes.filter(({ role, slots }) => role === 'master' && slots.length > 0).sort((a, b) => first(a) - first(b));
+/** With a third run of ours, held to the speed of the default: what clients see at the same speed. */
+async function loadedPair(stage: MoveStage, best: number): Promise<Compared> {
+  const theirs: Record<string, Moved> = {};
+  theirs[`pipeline${PIPELINES.default}`] = await stage.underWrites(() => stage.cliReshard(SLOTS, PIPELINES.default));
+  const keys = [await stage.underWrites(() => stage.reshard(SLOTS, 'keys'))];
+  const defaultMs = theirs[`pipeline${PIPELINES.default}`]?.totalMs ?? Number.NaN;
+  const perSecond = Math.round((KEYS * SLOTS * 1000) / 16_384 / defaultMs);
+  const asSlow = [await stage.underWrites(() => stage.reshard(SLOTS, 'keys', perSecond))];
+  keys.push(await stage.underWrites(() => stage.reshard(SLOTS, 'keys')));
+  theirs[`pipeline${best}`] = await stage.underWrites(() => stage.cliReshard(SLOTS, best));
+  if (!stage.movesSlotsItself) await stage.reshard(SLOTS, 'keys');
+  const atomic = stage.movesSlotsItself ? [await stage.underWrites(() => stage.reshard(SLOTS, 'auto'))] : [];
+  return told('pair, 2000 writes a second', theirs, { keys, asSlowAsDefault: asSlow, atomic }, best);
+}
+
+/** Three masters fill a fourth. */
+async function fillEmpty(stage: MoveStage, best: number): Promise<Compared> {
+  const theirs: Record<string, Moved> = {};
+  const ours: Moved[] = [];
+  for (const pipeline of [PIPELINES.default, best]) {
+    await stage.drain();
+    theirs[`pipeline${pipeline}`] = await stage.cliRebalance(pipeline);
+    await stage.drain();
+    ours.push(await stage.rebalance('keys'));
+  }
+  if (stage.movesSlotsItself) await stage.drain();
+  const atomic = stage.movesSlotsItself ? [await stage.rebalance('auto')] : [];
+  return told('three sources, idle', theirs, { keys: ours, atomic }, best);
+}
+
+function told(
+  title: string,
+  redisCli: Compared['redisCli'],
+  redisForge: Compared['redisForge'] & { readonly keys: readonly Moved[] },
+  best: number,
+): Compared {
+  const our = bestOf(redisForge.keys);
+  const timeOf = (pipeline: number) => redisCli[`pipeline${pipeline}`]?.totalMs ?? Number.NaN;
+  const times = {
+    overDefault: ratio(timeOf(PIPELINES.default), our.moveMs),
+    overBest: ratio(timeOf(best), our.moveMs),
+    overDefaultAllIncluded: ratio(timeOf(PIPELINES.default), our.totalMs),
+  };
+  console.log(title);
+  for (const [name, moved] of Object.entries(redisCli)) console.log(`  redis-cli, ${name}: ${words(moved)}`);
+  for (const [name, all] of Object.entries(redisForge))
+    for (const moved of all) console.log(`  RedisForge, ${name}: ${words(moved)}`);
+  console.log(
+    `  key by key ${times.overDefault}x of the default, ${times.overBest}x of the best, all included ${times.overDefaultAllIncluded}x`,
+  );
+  return { redisCli, redisForge, times };
 }

@@ -1,5 +1,7 @@
-import { type ChainableCommander, Redis } from 'ioredis';
+import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
 import type { Secret } from '../../config/secrets.js';
+import { asText, encodeCommands, NotResp, RefusedReply, ReplyReader, type Value } from './resp.js';
 import { silenceOf } from './silence.js';
 
 /** Who we are to a node; without a password nothing is said. */
@@ -18,6 +20,7 @@ export interface NodeTarget {
   readonly connectMs?: number;
 }
 
+/** Every reply that was wanted has come: a peer that does not hang up too is not waited for. */
 const LAST_WORDS_MS = 100;
 
 /** A key is bytes, which need not be a text. */
@@ -26,44 +29,50 @@ export type Command = readonly [name: string, ...args: (string | number | Buffer
 /** A reply, or the server's refusal of that one command. */
 export type Reply = { readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly error: Error };
 
-/** One open connection to one node. Every failure is a NodeSilent; nothing is retried or queued behind the caller's back. */
-export class NodeConnection {
-  readonly #redis: Redis;
-  readonly #secret: string | undefined;
-  #lastError: Error | undefined;
+/** Commands that were sent together, and their replies so far. */
+interface Sent {
+  readonly replies: Value[];
+  readonly count: number;
+  readonly deadline: NodeJS.Timeout;
+  readonly resolve: (replies: Value[]) => void;
+  readonly reject: (error: unknown) => void;
+}
 
-  private constructor(private readonly target: NodeTarget) {
+/**
+ * One open connection to one node. Every failure is a NodeSilent; nothing is retried or queued behind the caller's back. A move sends and reads
+ * keys and sizes in a microsecond each: commands that are sent together are one write, and share one promise and one deadline.
+ */
+export class NodeConnection {
+  readonly #secret: string | undefined;
+  readonly #reader = new ReplyReader();
+  readonly #sent: Sent[] = [];
+  /** Why nothing can be sent any more. */
+  #over: Error | undefined;
+
+  private constructor(
+    private readonly target: NodeTarget,
+    private readonly socket: Socket,
+  ) {
     this.#secret = target.credentials.password?.reveal();
-    this.#redis = new Redis({
-      host: target.address,
-      port: target.port,
-      protocol: 2,
-      lazyConnect: true,
-      enableOfflineQueue: false,
-      enableReadyCheck: false,
-      disableClientInfo: true,
-      maxRetriesPerRequest: 0,
-      retryStrategy: null,
-      autoResendUnfulfilledCommands: false,
-      connectTimeout: target.connectMs ?? target.timeoutMs,
-      commandTimeout: target.timeoutMs,
-      // Every reply that was wanted has come: a peer that does not hang up too is not waited for.
-      disconnectTimeout: LAST_WORDS_MS,
-    });
-    this.#redis.on('error', (error: Error) => {
-      this.#lastError = error;
-    });
+    socket.setNoDelay(true);
+    socket.on('data', (piece: Buffer) => this.#read(piece));
+    socket.on('error', (error: Error) => this.#end(error));
+    socket.on('close', () => this.#end(new Error('Connection is closed.')));
   }
 
   /** Connects without authenticating: the login is a command like others, so that it can share a round trip. @throws NodeSilent */
   static async open(target: NodeTarget): Promise<NodeConnection> {
-    const connection = new NodeConnection(target);
+    const { address, port, timeoutMs, connectMs = timeoutMs } = target;
+    const socket = connect({ host: address, port });
     try {
-      await connection.#redis.connect();
-      return connection;
+      await once(socket, 'connect', { signal: AbortSignal.timeout(connectMs) });
+      return new NodeConnection(target, socket);
     } catch (error) {
-      connection.close();
-      throw silenceOf(connection.#lastError ?? error, connection.#secret);
+      socket.on('error', () => undefined);
+      socket.destroy();
+      const late = error instanceof Error && error.name === 'AbortError';
+      const why = late ? Object.assign(new Error('connect ETIMEDOUT'), { code: 'ETIMEDOUT' }) : error;
+      throw silenceOf(why, target.credentials.password?.reveal());
     }
   }
 
@@ -76,18 +85,12 @@ export class NodeConnection {
 
   /** Sends all commands at once and gives each one's reply, in order. @throws NodeSilent where the node does not answer */
   async pipeline(commands: readonly Command[]): Promise<Reply[]> {
-    if (commands.length === 0) return [];
-    const pipeline = this.#redis.pipeline();
-    for (const [name, ...args] of commands) pipeline.call(name, ...args);
-    return this.#exec(pipeline);
+    return (await this.#send(commands)).map((value) => this.#reply(value, asText));
   }
 
   /** As `pipeline`, with a Buffer for every text of the replies: keys need not be texts. @throws NodeSilent where the node does not answer */
   async pipelineBytes(commands: readonly Command[]): Promise<Reply[]> {
-    if (commands.length === 0) return [];
-    const pipeline = this.#redis.pipeline();
-    for (const [name, ...args] of commands) pipeline.callBuffer(name, ...args);
-    return this.#exec(pipeline);
+    return (await this.#send(commands)).map((value) => this.#reply(value, (own) => own));
   }
 
   /** Sends one command. @throws NodeSilent where it is refused or not answered */
@@ -96,26 +99,65 @@ export class NodeConnection {
     return valueOf(reply, this.#secret);
   }
 
-  /** A connection that never came about is over already; to end it once more would leave a timer, for which the process then stays. */
+  /** What is under way fails. */
   close(): void {
-    if (this.#redis.status !== 'end') this.#redis.disconnect();
+    if (this.#over !== undefined) return;
+    this.#end(new Error('Connection is closed.'));
+    this.socket.end();
+    setTimeout(() => this.socket.destroy(), LAST_WORDS_MS).unref();
   }
 
-  async #exec(pipeline: ChainableCommander): Promise<Reply[]> {
-    const results = (await pipeline.exec().catch((error: unknown) => this.#fail(error))) ?? [];
-    return results.map(([error, value]) => this.#reply(error, value));
+  async #send(commands: readonly Command[]): Promise<Value[]> {
+    if (commands.length === 0) return [];
+    try {
+      return await new Promise((resolve, reject) => {
+        if (this.#over !== undefined) throw this.#over;
+        const deadline = setTimeout(() => this.#fail(new Error('Command timed out')), this.target.timeoutMs);
+        this.#sent.push({ replies: [], count: commands.length, deadline, resolve, reject });
+        this.socket.write(encodeCommands(commands));
+      });
+    } catch (error) {
+      throw silenceOf(error, this.#secret);
+    }
   }
 
-  /** A refusal is the server's answer to one command; a connection that is gone or silent fails them all. */
-  #reply(error: Error | null, value: unknown): Reply {
-    if (error === null) return { ok: true, value };
-    if (error.name !== 'ReplyError') return this.#fail(error);
-    return { ok: false, error: silenceOf(error, this.#secret) };
+  #read(piece: Buffer): void {
+    try {
+      for (const reply of this.#reader.read(piece)) this.#answered(reply);
+    } catch (error) {
+      this.#fail(error);
+    }
   }
 
-  #fail(error: unknown): never {
-    const closed = error instanceof Error && error.message === 'Connection is closed.';
-    throw silenceOf(closed ? (this.#lastError ?? error) : error, this.#secret);
+  #answered(reply: Value): void {
+    const [first] = this.#sent;
+    if (first === undefined) throw new NotResp('Protocol error: an answer to nothing');
+    first.replies.push(reply);
+    if (first.replies.length < first.count) return;
+    this.#sent.shift();
+    clearTimeout(first.deadline);
+    first.resolve(first.replies);
+  }
+
+  /** Answers that come later would be taken for those of other commands. */
+  #fail(error: unknown): void {
+    this.#end(error);
+    this.socket.destroy();
+  }
+
+  #end(error: unknown): void {
+    if (this.#over !== undefined) return;
+    this.#over = error instanceof Error ? error : new Error(String(error));
+    for (const { deadline, reject } of this.#sent.splice(0)) {
+      clearTimeout(deadline);
+      reject(this.#over);
+    }
+  }
+
+  /** A refusal is the server's answer to one command. */
+  #reply(value: Value, read: (value: Value) => unknown): Reply {
+    if (value instanceof RefusedReply) return { ok: false, error: silenceOf(value, this.#secret) };
+    return { ok: true, value: read(value) };
   }
 }
 

@@ -2,9 +2,14 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { isUnderWay, parseRedisTasks, parseValkeyTasks } from '../../domain/atomic-tasks.js';
 import type { SlotRange } from '../../domain/slots.js';
 import type { Command } from '../../activities/redis/connection.js';
-import type { MovingCluster } from '../../test/support/moving-cluster.js';
 
 const POLL_MS = 10;
+
+/** Nodes that are told by whoever may do everything. */
+export interface BareNodes {
+  readonly kind: 'redis' | 'valkey';
+  pipeline(node: string, commands: readonly Command[]): Promise<unknown[]>;
+}
 
 export interface BareMove {
   readonly from: string;
@@ -13,9 +18,9 @@ export interface BareMove {
 }
 
 /** What a short script would do with the engine: tell it, and ask every 10 ms until it says that it is done. Gives milliseconds. */
-export async function moveBare(cluster: MovingCluster, move: BareMove): Promise<number> {
+export async function moveBare(cluster: BareNodes, move: BareMove): Promise<number> {
   const startedAt = performance.now();
-  const isRedis = cluster.spec.engine.kind === 'redis';
+  const isRedis = cluster.kind === 'redis';
   const asked = isRedis ? move.to : move.from;
   const [id] = await cluster.pipeline(move.to, [['CLUSTER', 'MYID']]);
   const begin: Command = isRedis

@@ -1,27 +1,39 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { declaredNodes } from '../../domain/nodes.js';
-import type { ReshapeStage } from '../../test/support/reshape-stage.js';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { redisCli } from '../../test/support/redis-cli.js';
 
-/** `redis-cli --cluster VERB` towards the stage's cluster, as admin and without asking; fails where it does. */
-export async function clusterCli(stage: ReshapeStage) {
-  const [first] = declaredNodes(stage.spec);
-  const password = await stage.secret('admin');
-  return async ([verb]: readonly [string], options: readonly string[]): Promise<void> => {
-    const argv = [
-      '--cluster',
-      verb,
-      `${first?.address}:${first?.port}`,
-      ...options,
-      '--cluster-yes',
-      '--user',
-      'admin',
-    ];
-    const child = spawn('redis-cli', argv, {
-      env: { ...process.env, REDISCLI_AUTH: password },
-      stdio: ['ignore', 'ignore', 'inherit'],
-    });
-    const [code] = (await once(child, 'exit')) as [number | null];
-    if (code !== 0) throw new Error(`redis-cli ${argv.join(' ')} ended with ${code}`);
+const POLL_MS = 50;
+const AGREE_MS = 20_000;
+
+export interface CliTarget {
+  /** `ip:port` of a node. */
+  readonly entry: string;
+  /** Of the user `admin`. */
+  readonly password: string;
+  /** The engine's own client. */
+  readonly program: string;
+}
+
+/** `redis-cli --cluster VERB` towards a cluster, as admin and without asking; fails where it does. */
+export type ClusterCli = (verb: string, options?: readonly string[]) => Promise<void>;
+
+export function clusterCli({ entry, password, program }: CliTarget): ClusterCli {
+  return async (verb, options = []) => {
+    const argv = ['--cluster', verb, entry, ...options, ...(verb === 'check' ? [] : ['--cluster-yes'])];
+    const { code, text } = await redisCli({ argv, password, program });
+    if (code !== 0) throw new Error(`${program} ${argv.join(' ')} ended with ${code}:\n${text.slice(-2000)}`);
   };
+}
+
+/** Waits until all nodes tell the same of all slots: the next move, whoever makes it, is refused before. */
+export async function agreement(cli: ClusterCli): Promise<void> {
+  const end = performance.now() + AGREE_MS;
+  for (;;) {
+    const trouble = await cli('check').then(
+      () => null,
+      (error: unknown) => error,
+    );
+    if (trouble === null) return;
+    if (performance.now() > end) throw trouble;
+    await sleep(POLL_MS);
+  }
 }

@@ -12,27 +12,48 @@ export interface Stalls {
   readonly errors: number;
 }
 
+/** What a client saw, as a whole and in a part of the time. */
+export interface Watched extends Stalls {
+  /** Of the writes that were under way between these times, in milliseconds since 1970. */
+  between(from: number, to: number): Stalls;
+}
+
+interface Seen {
+  readonly begun: number;
+  readonly ms: number;
+  readonly failed: boolean;
+}
+
 /** Watches what a client sees of slots while `work` runs: writes to keys of theirs, and waits for each answer. */
 export async function watchStalls(
   client: Cluster,
   keys: readonly string[],
   work: () => Promise<void>,
-): Promise<Stalls> {
-  const seen: number[] = [];
+): Promise<Watched> {
+  const seen: Seen[] = [];
   let over = false;
-  let errors = 0;
   const watching = (async () => {
     for (let i = 0; !over; i += 1) {
-      const at = performance.now();
-      await client.set(keys[i % keys.length] ?? '', `${i}`).catch(() => (errors += 1));
-      seen.push(performance.now() - at);
+      const [begun, at] = [Date.now(), performance.now()];
+      const failed = await client.set(keys[i % keys.length] ?? '', `${i}`).then(
+        () => false,
+        () => true,
+      );
+      seen.push({ begun, ms: performance.now() - at, failed });
       await sleep(EVERY_MS);
     }
   })();
   await work().finally(() => (over = true));
   await watching;
-  seen.sort((a, b) => a - b);
+  return {
+    ...stallsOf(seen),
+    between: (from, to) => stallsOf(seen.filter(({ begun, ms }) => begun <= to && begun + ms >= from)),
+  };
+}
+
+function stallsOf(seen: readonly Seen[]): Stalls {
+  const times = seen.map(({ ms }) => ms).sort((a, b) => a - b);
   const at = (share: number) =>
-    Math.round((seen[Math.min(seen.length - 1, Math.floor(seen.length * share))] ?? 0) * 10) / 10;
-  return { p50: at(0.5), p99: at(0.99), max: at(1), errors };
+    Math.round((times[Math.min(times.length - 1, Math.floor(times.length * share))] ?? 0) * 10) / 10;
+  return { p50: at(0.5), p99: at(0.99), max: at(1), errors: seen.filter(({ failed }) => failed).length };
 }

@@ -38,12 +38,15 @@ export interface RedisNodesOptions {
   readonly engine?: Engine;
   /** Further words of the servers' command lines; they win over ours. */
   readonly args?: readonly string[];
+  /** Given the servers' own ports: those at which the spec, and they, reach each other. */
+  readonly behind?: (ports: readonly number[]) => Promise<readonly number[]>;
 }
 
 /** Running cluster-mode nodes with the users and settings that the spec renders, one per host and three zones, not yet formed. */
 export async function startRedisNodes(options: RedisNodesOptions = {}): Promise<RedisNodes> {
   const { masters = 3, replicasPerMaster = 1 } = options;
-  const ports = await freePorts(masters * (1 + replicasPerMaster));
+  const own = await freePorts(masters * (1 + replicasPerMaster));
+  const ports = (await options.behind?.(own)) ?? own;
   const spec = clusterSpec(options, ports);
   const password = {
     operator: secret('operator'),
@@ -63,12 +66,15 @@ export async function startRedisNodes(options: RedisNodesOptions = {}): Promise<
     ...(options.args ?? []),
   ];
   const program = options.engine === undefined ? {} : { program: options.engine.server };
-  const started = await Promise.all(ports.map((port) => startRedis({ address: ADDRESS, port, args, ...program })));
+  const announced = (i: number) => (options.behind === undefined ? [] : ['--cluster-announce-port', `${ports[i]}`]);
+  const started = await Promise.all(
+    own.map((port, i) => startRedis({ address: ADDRESS, port, args: [...args, ...announced(i)], ...program })),
+  );
   return {
     spec,
     secrets,
     password,
-    servers: new Map(started.map((server, i) => [nodeName(`h${i + 1}`, server.port), server])),
+    servers: new Map(started.map((server, i) => [nodeName(`h${i + 1}`, ports[i] ?? server.port), server])),
     admin: (node, ...command) =>
       asAdmin({ address: ADDRESS, port: Number(node.split(':')[1]), password: password.admin }, command),
     stop: async () => {

@@ -137,9 +137,10 @@ export class Lane {
     }
   }
 
-  /** A source that is to rest between loads has none that waits. */
+  /** A source that is to rest between loads has none that waits: two of them together would keep its clients waiting for twice as long. */
   get #loadsAtOnce(): number {
-    return this.request.pace.load.duty < 1 ? 1 : LOADS_AT_ONCE;
+    const { pace, work } = this.request;
+    return pace.load.duty < 1 || work.rules.maxKeysPerSecond !== null ? 1 : LOADS_AT_ONCE;
   }
 
   #nextLoad({ queue }: Group): Load | null {

@@ -9,7 +9,7 @@ import { taken } from './trouble.js';
 export const ASKED_KEYS = 4000;
 
 /** How many sizes are asked for in one round trip: the node does nothing else meanwhile. */
-const SIZED_AT_ONCE = 1000;
+const SIZED_AT_ONCE = 250;
 
 /** What its keys take in a node, all together. */
 export interface NodeKeys {

@@ -18,7 +18,7 @@ const LOOK_EVERY_MS = 100;
 const LONGEST_REST_MS = 1000;
 
 /** Parts of a second in which the keys of a second are shared out: the smaller, the shorter what one load holds. */
-const SHARES = 100;
+const SHARES = 250;
 
 /** How fast all lanes of a move together may go. */
 export class MovePace {
@@ -68,7 +68,8 @@ export class MovePace {
     if (maxKeysPerSecond === null) return;
     const now = performance.now();
     const earned = ((now - this.#filledAt) / 1000) * maxKeysPerSecond;
-    this.#tokens = Math.min(this.mostKeys, this.#tokens + earned) - keys;
+    // A sleep is a little late, which is to cost no speed.
+    this.#tokens = Math.min(this.mostKeys * 2, this.#tokens + earned) - keys;
     this.#filledAt = now;
     if (this.#tokens < 0) await sleep((-this.#tokens / maxKeysPerSecond) * 1000);
   }
