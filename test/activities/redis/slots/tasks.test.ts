@@ -59,15 +59,17 @@ describe.each(['redis-8.6', 'valkey-9.1'] as const)('tasks of %s that move slots
     return undefined;
   }
 
-  it('are found while they run, and come to their end: that is the way forward', async () => {
+  it('come to their end, which is waited for where the engine tells of them: that is the way forward', async () => {
     const { source, target, slots } = await begun();
-    expect(await cluster.errors()).toEqual([]);
+    // Valkey says nothing of a task to whoever may not begin one; it ends by itself, well or not, and is in nobody's way.
+    expect(await cluster.errors()).toEqual(isRedis ? ['OpenSlotTask'] : []);
     const { repairs, stuck } = await cluster.plan();
     expect(stuck).toEqual([]);
-    expect(repairs.map(({ repair }) => repair)).toContain('settle-tasks');
-    await cluster.repair(repairs);
+    expect([...new Set(repairs.map(({ repair }) => repair))]).toEqual(isRedis ? ['settle-tasks'] : []);
+    if (isRedis) await cluster.repair(repairs);
+    else await until('it is over', async () => !(await tasksOf(source.master)).some(isUnderWay), 30_000);
     expect((await tasksOf(source.master)).filter(isUnderWay)).toEqual([]);
-    expect(await ownerOf(slots[0] ?? 0)).toBe(target.master);
+    await until('the target owns them', async () => (await ownerOf(slots[0] ?? 0)) === target.master, 10_000);
     expect(await cluster.plan()).toEqual({ repairs: [], stuck: [] });
   });
 
@@ -80,17 +82,19 @@ describe.each(['redis-8.6', 'valkey-9.1'] as const)('tasks of %s that move slots
     expect(await ownerOf(slots[1] ?? 0)).toBe(source.master);
   });
 
-  it('that fail with their target do not stay: the slots are with their owner, and may be moved again', async () => {
+  it('that fail with their target leave the slots with their owner; what it keeps of them is cleared', async () => {
     const { source, target, slots } = await begun();
     await cluster.kill(target);
-    const { repairs, stuck } = await cluster.plan();
-    expect(stuck).toEqual([]);
-    await cluster.repair(repairs);
-    expect(
-      (await tasksOf(source.master)).filter((task) => isUnderWay(task) || (isRedis && task.state === 'failed')),
-    ).toEqual([]);
+    await until('it has failed', async () => !(await tasksOf(source.master)).some(isUnderWay), 30_000);
+    expect(await cluster.plan()).toEqual({ repairs: [], stuck: [] });
     expect(await ownerOf(slots[2] ?? 0)).toBe(source.master);
+    if (isRedis) {
+      // It shows in no number that may be read by whoever only looks, and keeps SETSLOT away from these slots.
+      const stable = () => cluster.setSlots(source.master, slots, 'STABLE');
+      await expect(stable()).rejects.toThrow(/active atomic slot migration/);
+      await cluster.repair([{ repair: 'settle-tasks', ranges: [], owner: source.master, why: 'a test' }]);
+      await stable();
+    }
     await cluster.revive(target);
-    await cluster.mendAll();
   });
 });
