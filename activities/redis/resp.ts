@@ -17,6 +17,8 @@ const ZERO = 48;
 /** Signs of an array and of a text. */
 const ARRAY = 42;
 const TEXT = 36;
+/** No answer to a command of ours has as many arrays in one another; deeper ones would be too deep for whoever walks through them. */
+const DEEPEST = 32;
 /** Below it a text is as many bytes as it has characters. */
 const NOT_ASCII = 128;
 
@@ -135,6 +137,7 @@ export class ReplyReader {
       if (sign === '*') {
         const length = lengthIn(line);
         if (length <= 0) return length < 0 ? null : [];
+        if (this.#arrays.length >= DEEPEST) throw new NotResp('Protocol error: too many arrays in one another');
         this.#arrays.push({ items: [], length });
       } else if (sign === '$') {
         const length = lengthIn(line);
@@ -142,6 +145,9 @@ export class ReplyReader {
         if (this.#at + length + 2 > this.#buffer.length) return this.#waitFor(start, this.#at - start + length + 2);
         const text = this.#buffer.subarray(this.#at, this.#at + length);
         this.#at += length + 2;
+        if (this.#buffer[this.#at - 2] !== CR || this.#buffer[this.#at - 1] !== LF) {
+          throw new NotResp('Protocol error: a text that is longer than it says');
+        }
         return text;
       } else return scalarOf(sign, line, this.#buffer.subarray(start + 1, end));
     }
@@ -168,14 +174,24 @@ export class ReplyReader {
 function scalarOf(sign: string, line: string, bytes: Buffer): Exclude<Value, Value[]> {
   if (sign === '+') return bytes;
   if (sign === '-') return new RefusedReply(bytes.toString('utf8'));
-  if (sign === ':') return Number(line);
+  if (sign === ':') return wholeIn(line);
   throw new NotResp(`Unknown RESP type: ${JSON.stringify(sign)}`);
 }
 
 function lengthIn(line: string): number {
-  const length = Number(line);
-  if (!Number.isSafeInteger(length)) throw new NotResp(`Protocol error: a length of ${JSON.stringify(line.slice(0, 20))}`);
+  const length = wholeIn(line);
+  if (!Number.isSafeInteger(length)) throw new NotResp(`Protocol error: a length of ${shown(line)}`);
   return length;
+}
+
+/** Numbers of 64 bits lose their last digits, as in every number of JavaScript. */
+function wholeIn(line: string): number {
+  if (!/^[+-]?\d{1,20}$/.test(line)) throw new NotResp(`Protocol error: a number of ${shown(line)}`);
+  return Number(line);
+}
+
+function shown(line: string): string {
+  return JSON.stringify(line.slice(0, 20));
 }
 
 /** As `Value`, with a string for every text. */
