@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { type AtomicTask, isUnderWay, parseRedisTasks, parseValkeyTasks } from '../../../../domain/atomic-tasks.js';
+import { type AnsweringNode, selfOf } from '../../../../domain/observation.js';
 import { compactRanges } from '../../../../domain/slots.js';
 import { fetchEngines, requireEngine } from '../../../../lab/engines.js';
 import { HalfCluster, type Shard } from '../../../support/half-states.js';
@@ -53,10 +54,8 @@ describe.each(['redis-8.6', 'valkey-9.1'] as const)('tasks of %s that move slots
   }
 
   async function ownerOf(slot: number): Promise<string | undefined> {
-    for (const shard of await cluster.shards()) {
-      if ((await cluster.slotsOf(shard, 16_384)).includes(slot)) return shard.master;
-    }
-    return undefined;
+    const isOwner = (node: AnsweringNode) => selfOf(node)?.slots.some(([from, to]) => from <= slot && slot <= to);
+    return (await cluster.look()).find(isOwner)?.name;
   }
 
   it('come to their end, which is waited for where the engine tells of them: that is the way forward', async () => {
