@@ -61,8 +61,10 @@ describe('a move that does not come to its end', { timeout: 300_000 }, () => {
     child.stdout?.on('data', (chunk: Buffer) => (out += chunk.toString()));
     const ended = new Promise<number | null>((resolve) => child.once('close', resolve));
     const show = async () => JSON.parse((await stage.run('ops', 'show', stage.spec.name, '--json')).stdout) as Progress;
-    const moved = ({ steps }: Progress) => steps.reduce((sum, step) => sum + (step.moved?.keys ?? 0), 0);
-    await until('slots are on their way', async () => moved(await show()) > 0, 60_000);
+    // Until it has begun, the one before it is shown.
+    const moves = ({ steps }: Progress) =>
+      steps.some(({ state, moved }) => state === 'running' && (moved?.keys ?? 0) > 0);
+    await until('slots are on their way', async () => moves(await show()), 60_000);
     expect(await migration()).toEqual(['no']);
     return { ended, report: () => JSON.parse(out.trim().split('\n').at(-1) ?? '') as OperationReport };
   }
