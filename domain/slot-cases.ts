@@ -44,7 +44,8 @@ function isContested(table: SlotTable, slot: number): boolean {
   const claims = table.claims[slot]?.length ?? 0;
   if (claims !== 0) return claims > 1;
   const seen = seenOwners(table, slot);
-  const isKnown = (id: string) => table.member(id) !== undefined || table.isGivenUp(id) || table.successor(id) !== undefined;
+  const isKnown = (id: string) =>
+    table.member(id) !== undefined || table.isGivenUp(id) || table.successor(id) !== undefined;
   return seen.length === 0 || seen.some(isKnown);
 }
 

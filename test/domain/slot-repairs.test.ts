@@ -190,14 +190,18 @@ describe('a master that died before its replica heard of slots that had just com
   const tookOver = (keys: SlotStates['keys']): SlotStates => {
     const { nodes } = soundObservation();
     const [dead] = nodes;
-    const heir = nodes.find((node) => node.answered && node.view.some((one) => one.id === node.id && one.masterId === deadId));
+    const heir = nodes.find(
+      (node) => node.answered && node.view.some((one) => one.id === node.id && one.masterId === deadId),
+    );
     if (heir?.answered !== true || dead === undefined) throw new Error('the first node has no replica');
     const view = (entry: ViewEntry): ViewEntry => {
       if (entry.id === deadId) return { ...entry, flags: ['master', 'fail'], slots: [[WITH_KEYS, WITHOUT]] };
       if (entry.id !== heir.id) return entry;
       return { ...entry, flags: ['master'], masterId: null, configEpoch: 9, slots: [[WITHOUT + 1, 5460]] };
     };
-    const seen = nodes.flatMap((node) => (node.answered && node !== dead ? [{ ...node, view: node.view.map(view) }] : []));
+    const seen = nodes.flatMap((node) =>
+      node.answered && node !== dead ? [{ ...node, view: node.view.map(view) }] : [],
+    );
     return { nodes: [{ ...dead, answered: false }, ...seen], keys, hidden: {}, lost: [], replicasPerMaster: 1 };
   };
   const deadId = soundObservation().nodes.flatMap((node) => (node.answered ? [node.id] : []))[0] ?? '';

@@ -160,7 +160,7 @@ export class Arena<S extends Stage = Stage> {
       },
       RUN_DEADLINE_MS,
     ).then(({ report, failed }) => {
-      if (report === undefined) throw failed;
+      if (report === undefined) throw new Error('the operation ended, and left no report', { cause: failed });
       return report;
     });
   }
