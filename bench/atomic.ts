@@ -89,8 +89,8 @@ interface Side {
   readonly stalls: Stalls;
 }
 
-function bareNodes({ spec, pipeline }: MovingCluster): BareNodes {
-  return { kind: spec.engine.kind, pipeline };
+function bareNodes(cluster: MovingCluster): BareNodes {
+  return { kind: cluster.spec.engine.kind, pipeline: (node, commands) => cluster.pipeline(node, commands) };
 }
 
 async function bare(cluster: MovingCluster, keys: readonly string[]): Promise<Side> {

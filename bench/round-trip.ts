@@ -31,7 +31,14 @@ const engine = await requireEngine(name);
 async function withDelay(delayUs: number) {
   let relay: Relay | undefined;
   const cluster = await startMovingCluster({
-    ...{ engine, masters: MASTERS, replicasPerMaster: 1, formMs: 60_000, redisCommandMs: 10_000, args: ['--maxmemory', '0'] },
+    ...{
+      engine,
+      masters: MASTERS,
+      replicasPerMaster: 1,
+      formMs: 60_000,
+      redisCommandMs: 10_000,
+      args: ['--maxmemory', '0'],
+    },
     ...(delayUs === 0 ? {} : { behind: async (ports) => (relay = await startRelay(ports, delayUs)).ports }),
   });
   try {

@@ -28,12 +28,11 @@ export function clusterCli({ entry, password, program }: CliTarget): ClusterCli 
 export async function agreement(cli: ClusterCli): Promise<void> {
   const end = performance.now() + AGREE_MS;
   for (;;) {
-    const trouble = await cli('check').then(
-      () => null,
-      (error: unknown) => error,
-    );
-    if (trouble === null) return;
-    if (performance.now() > end) throw trouble;
+    try {
+      return await cli('check');
+    } catch (error) {
+      if (performance.now() > end) throw error;
+    }
     await sleep(POLL_MS);
   }
 }

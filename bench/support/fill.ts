@@ -34,7 +34,7 @@ export interface FillRequest {
   readonly within?: SlotRange;
 }
 
-export function keyName(n: number): string {
+function keyName(n: number): string {
   return `filled:${n}`;
 }
 

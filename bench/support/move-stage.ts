@@ -101,7 +101,8 @@ async function stageOf(stage: ReshapeStage, engine: Engine, masters: readonly No
   const pipelined = (pipeline: number) => ['--cluster-pipeline', `${pipeline}`];
   return {
     engine,
-    movesSlotsItself: (engine.kind === 'redis' && engine.version >= '8.4') || (engine.kind === 'valkey' && engine.version >= '9'),
+    movesSlotsItself:
+      (engine.kind === 'redis' && engine.version >= '8.4') || (engine.kind === 'valkey' && engine.version >= '9'),
     drain: async () => {
       await agreement(cli);
       await cli('rebalance', ['--cluster-weight', `${d.id}=${DRAINED_WEIGHT}`, ...pipelined(DRAIN_PIPELINE)]);
@@ -133,7 +134,9 @@ async function stageOf(stage: ReshapeStage, engine: Engine, masters: readonly No
       const { from, to } = await ends();
       const move: BareMove = { from: from.name, to: to.name, ranges: [[FIRST_SLOT, FIRST_SLOT + slots - 1]] };
       await agreement(cli);
-      return timed(async () => void (await moveBare({ kind: engine.kind, pipeline: asAdmin(masters, password) }, move)));
+      return timed(
+        async () => void (await moveBare({ kind: engine.kind, pipeline: asAdmin(masters, password) }, move)),
+      );
     },
     underWrites: (move) => underWrites(stage, move),
     close: () => stage.close(),

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { asText, encodeCommands, NotResp, RefusedReply, ReplyReader } from '../../../activities/redis/resp.js';
 
-const REPLIES = '+OK\r\n:42\r\n$-1\r\n$4\r\na\r\nb\r\n*3\r\n$1\r\nk\r\n*2\r\n:-1\r\n*0\r\n*-1\r\n-ERR no such thing\r\n*0\r\n';
+const REPLIES =
+  '+OK\r\n:42\r\n$-1\r\n$4\r\na\r\nb\r\n*3\r\n$1\r\nk\r\n*2\r\n:-1\r\n*0\r\n*-1\r\n-ERR no such thing\r\n*0\r\n';
 const READ = ['OK', 42, null, 'a\r\nb', ['k', [-1, []], null], new RefusedReply('ERR no such thing'), []];
 
 describe('replies', () => {
@@ -37,7 +38,11 @@ describe('replies', () => {
 describe('commands', () => {
   it('are written one behind the other, bytes as they are', () => {
     const written = encodeCommands([['SET', Buffer.from([0xff]), 'ключ', 12], ['PING']]);
-    const expected = ['*4\r\n$3\r\nSET\r\n$1\r\n', Buffer.from([0xff]), '\r\n$8\r\nключ\r\n$2\r\n12\r\n*1\r\n$4\r\nPING\r\n'];
+    const expected = [
+      '*4\r\n$3\r\nSET\r\n$1\r\n',
+      Buffer.from([0xff]),
+      '\r\n$8\r\nключ\r\n$2\r\n12\r\n*1\r\n$4\r\nPING\r\n',
+    ];
     expect(written).toEqual(Buffer.concat(expected.map((part) => Buffer.from(part))));
   });
 });
