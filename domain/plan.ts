@@ -154,7 +154,7 @@ export interface PlanBody {
 }
 
 export interface Plan extends PlanBody {
-  /** sha256 over the canonical form of the body: what was shown is what runs. */
+  /** sha256 over the canonical form of what decides (domain/plan-digest.ts): what was shown is what runs. */
   readonly digest: string;
   /** What the exam of the ports could not see, or saw and does not forbid. No part of what is agreed: the next look may see something else. */
   readonly remarks?: readonly string[];

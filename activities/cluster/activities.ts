@@ -15,6 +15,7 @@ import type { DataDecision } from '../../domain/operation.js';
 import { canonicalJson, type OperationKind, type Plan, type PlanBody, type Refusal } from '../../domain/plan.js';
 import { planApply } from '../../domain/plan-apply.js';
 import { planDestroy } from '../../domain/plan-destroy.js';
+import { decisiveOf } from '../../domain/plan-digest.js';
 import { reachRemarks, type ReachReport } from '../../domain/reach.js';
 import { planRepairs, type RepairPlan } from '../../domain/slot-repair-plan.js';
 import type { MoveForecast } from '../../domain/slot-moves.js';
@@ -230,5 +231,10 @@ function configAsRunning({
 }
 
 function withDigest(body: PlanBody): Plan {
-  return { ...body, digest: createHash('sha256').update(canonicalJson(body)).digest('hex') };
+  return {
+    ...body,
+    digest: createHash('sha256')
+      .update(canonicalJson(decisiveOf(body)))
+      .digest('hex'),
+  };
 }
