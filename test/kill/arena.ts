@@ -145,13 +145,15 @@ export class Arena<S extends Stage = Stage> {
     }
   }
 
-  /** The server is killed now and then: whoever asks has to ask again. An operation that failed left its report in the memo. */
+  /** The server is killed now and then: whoever asks has to ask again. An operation that failed left its report in the memo; one that hangs is not waited for. */
   #result(runId: string): Promise<OperationReport> {
+    const end = Date.now() + RUN_DEADLINE_MS;
     return until(
       'the operation ended',
       async () => {
         try {
-          return { report: (await this.#handle(runId).result()) as OperationReport };
+          const report = await this.connection.withDeadline(end, () => this.#handle(runId).result());
+          return { report: report as OperationReport };
         } catch (error) {
           if (!(error instanceof WorkflowFailedError)) throw error;
           const { memo } = await this.#handle(runId).describe();
