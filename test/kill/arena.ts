@@ -17,7 +17,7 @@ import { startTemporalServer, type TemporalServer } from '../../lab/temporal-ser
 import { openStage, type Stage } from '../support/e2e.js';
 import { until } from '../support/until.js';
 import { type Gate, GatedWorker } from './gates.js';
-import type { Calls, Kill, NodeVictim } from './kills.js';
+import { type Calls, type Kill, NODE_VICTIMS, type NodeVictim } from './kills.js';
 import { RunningRun, type Struck } from './running-run.js';
 
 /** Two workers, so that one can take over where the other dies; who dies is replaced. */
@@ -193,7 +193,8 @@ export class Arena<S extends Stage = Stage> {
         setTimeout(() => {
           if (worker.live.has(gate.activityId)) {
             this.#strike(kill, { worker, gate }, run).catch((error: unknown) => (this.#failure ??= error));
-          } else run.hitNext(kill);
+            // A node is killed in that activity or not at all: what is at work by now may have no part for it.
+          } else if (!NODE_VICTIMS.some((victim) => victim === kill.victim)) run.hitNext(kill);
         }, kill.moment.afterMs);
     }
   }
