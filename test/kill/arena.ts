@@ -152,7 +152,7 @@ export class Arena<S extends Stage = Stage> {
       'the operation ended',
       async () => {
         try {
-          const report = await this.connection.withDeadline(end, () => this.#handle(runId).result());
+          const report: unknown = await this.connection.withDeadline(end, () => this.#handle(runId).result());
           return { report: report as OperationReport };
         } catch (error) {
           if (!(error instanceof WorkflowFailedError)) throw error;
