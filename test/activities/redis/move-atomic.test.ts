@@ -161,8 +161,12 @@ describe.each<{ engine: EngineName; asked: 'source' | 'target' }>([
     await slow(a, SLOW_US);
     await beginByHand({ from: a, to: b, ranges: [[first, middle + 100]] });
     await underWay();
+    const [byHand] = (await allTasks()).filter(isUnderWay);
+    const moving = cluster.move([{ from: a, to: b, ranges: [[middle, last]] }]);
+    const isOver = async () => !(await allTasks()).some((task) => task.id === byHand?.id && isUnderWay(task));
+    await until('it is over', isOver, 20_000);
     await slow(a, 0);
-    const { progress } = await cluster.move([{ from: a, to: b, ranges: [[middle, last]] }]);
+    const { progress } = await moving;
     expect(progress).toMatchObject({ slotsLeft: 0 });
     expect(await ownedBy(a, [[first, middle - 1]])).toBe(400);
     expect(await ownedBy(b, [[middle, last]])).toBe(last - middle + 1);
