@@ -166,12 +166,12 @@ describe('a ledger notices', () => {
   it('an update that is lost while it writes, at the next write of the key', async () => {
     await ledger.close();
     ledger = await startLedger(request({ slots: [[12_000, 12_000]], perSecond: 200 }));
-    await untilWritten(100);
-    const victim = (await ledger.sample()).find(({ kind, held }) => kind === 'counter' && held.length > 2);
-    if (victim === undefined) throw new Error('no counter');
+    const victim = await until('a counter that has been raised', async () =>
+      (await ledger.sample()).find(({ kind, held }) => kind === 'counter' && held.length > 2),
+    );
     await asOwner(victim.slot, 'DECR', victim.key);
     const { acknowledged } = await ledger.counts();
-    await untilWritten(acknowledged + 100);
+    await untilWritten(acknowledged + 200);
     expect(await problemsOf(victim)).toEqual(['lost update']);
   });
 
