@@ -237,7 +237,7 @@ export class HalfCluster {
     await until(
       `${replica} takes over from ${master}`,
       async () => (await this.shards()).some((shard) => shard.master === replica),
-      30_000,
+      60_000,
     );
   }
 
@@ -253,7 +253,7 @@ export class HalfCluster {
           3000,
         );
       },
-      30_000,
+      60_000,
     );
   }
 
@@ -274,14 +274,14 @@ export class HalfCluster {
         }
         return (await this.shards()).some((one) => one.master === replica && one.replica === master);
       },
-      30_000,
+      60_000,
     );
     await until(
       `${master} is in sync`,
       async () =>
         (await this.look()).find(({ name }) => name === master)?.replication.role === 'replica' &&
         !(await this.errors()).includes('ReplicationDown'),
-      30_000,
+      60_000,
     );
   }
 }
