@@ -90,7 +90,7 @@ export function userRules(spec: ClusterSpec): { readonly user: string; readonly 
 function rightsOf(spec: ClusterSpec, duty: Duty): string {
   switch (duty) {
     case 'operator':
-      return `${NO_DATA} ${OPERATOR_RIGHTS}${capabilitiesOfSpec(spec).slotStats ? ' +cluster|slot-stats' : ''}`;
+      return [NO_DATA, OPERATOR_RIGHTS, ...newerRights(spec)].join(' ');
     case 'replication':
       // What pushing takes away, `-@dangerous`, would take PSYNC with it: what replicas need is granted last.
       return `${NO_DATA} ${[...(pushesSlots(spec) ? [PUSHING_RIGHTS] : []), REPLICATION_RIGHTS].join(' ')}`;
@@ -103,6 +103,12 @@ function rightsOf(spec: ClusterSpec, duty: Duty): string {
     default:
       return duty satisfies never;
   }
+}
+
+/** Words that older servers do not know. */
+function newerRights(spec: ClusterSpec): string[] {
+  const { slotStats, importerReclaims } = capabilitiesOfSpec(spec);
+  return [...(slotStats ? ['+cluster|slot-stats'] : []), ...(importerReclaims ? ['+cluster|shards'] : [])];
 }
 
 function pushesSlots(spec: ClusterSpec): boolean {

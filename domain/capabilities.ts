@@ -23,6 +23,11 @@ export interface Capabilities {
   readonly slotStats: boolean;
   /** CLUSTER SETSLOT is answered only when the node's replicas have it: one after the other on a connection. */
   readonly setSlotWaits: boolean;
+  /**
+   * A master that comes back and still imports a slot which its source has given away meanwhile takes that slot, by the newest claim of all: with it all others that it had, and whoever
+   * took over from it throws away what was written since.
+   */
+  readonly importerReclaims: boolean;
   /** Of a slot that it neither owns nor imports it says that it has no keys, whatever it has; only its number of all keys gives them away. */
   readonly hidesForeignKeys: boolean;
   /** Who is told to move slots in one go, and by which command: the node that gets them, or the one that has them; `null` where keys are moved one by one. */
@@ -48,6 +53,8 @@ export function capabilitiesOf(server: ServerIdentity): Capabilities {
     slotStats: isFrom(server, 8, server.engine === 'valkey' ? 0 : 2),
     // valkey-io/valkey#445
     setSlotWaits: server.engine === 'valkey' && isFrom(server, 8, 0),
+    // The same change; seen in 8.1 and 9.1 (docs/movers.md).
+    importerReclaims: server.engine === 'valkey' && isFrom(server, 8, 0),
     hidesForeignKeys: server.engine === 'redis' && isFrom(server, 8, 4),
     slotMover: slotMover(server),
   };

@@ -125,8 +125,19 @@ function halfMoved({ table, slot, owner: source, strangers }: HalfMoved): SlotCa
   const rank = (node: Member) => (node === heir ? 0 : node.importing.has(slot) ? 1 : 2);
   const [target, ...gather] = [...strangers].sort((a, b) => rank(a) - rank(b) || (a.id < b.id ? -1 : 1));
   if (target === undefined) return null;
+  const before = table.claimantBefore(target);
+  if (before !== undefined) return wouldBeTakenBack(target, before);
   const why = whyHalfMoved({ table, slot, source, target });
   return { kind: 'finish-move', owner: target, from: source, gather, why };
+}
+
+/** Half moved they are served, by either side; the source is to go on claiming them until the old master has heard who is in its place. */
+function wouldBeTakenBack(target: Member, before: string): SlotCase {
+  return {
+    kind: 'stuck',
+    what: `Slots are on their way to ${target.name}, which took over from ${before}: Valkey lets ${before} take back all slots of its shard, and what was written to them since is lost, if it comes back after these were given away.`,
+    next: `Clients are served meanwhile. Bring ${before} back first, and run repair again; or say in the spec that it will not come back (leaving: lost), and never start it with its old nodes.conf.`,
+  };
 }
 
 interface Ends {

@@ -48,7 +48,10 @@ interface Work extends Pick<MendableCase, 'owner' | 'from' | 'gather'> {
 /** Flags on the target before those on the source, so that whoever is sent there is let in; keys; then the target is told before the source that it owns the slot. */
 function finishMove({ table, slot, owner: target, from: source, gather }: Work): SlotStages {
   if (source === undefined) return [];
-  const openings = [target, ...gather].flatMap((node) => openTowards({ node, slot, owner: source }));
+  const takers = [target, ...gather];
+  const misled = takers.filter((node) => hears({ table, node, slot, owner: source }));
+  if (misled.length > 0) return [misled.flatMap((node) => flagsOff(node, slot))];
+  const openings = takers.flatMap((node) => openTowards({ node, slot, owner: source }));
   const leaving = source.migrating.get(slot) === target.id ? [] : [told(source, 'migrating', target.id)];
   if (openings.length + leaving.length > 0) return [openings, leaving];
   if (gather.length > 0) return [gather.map((node) => keys({ from: node, to: target, wins: 'target' }))];
@@ -68,12 +71,32 @@ function openTowards({ node, slot, owner }: { node: Member; slot: number; owner:
   ];
 }
 
+interface Hearing extends Pick<Work, 'table' | 'slot' | 'owner'> {
+  readonly node: Member;
+}
+
+/**
+ * Whether gossip brings a node the owner once it has no flag: the owner's claim is newer than that of the master which it sees, and which has said meanwhile that it claims the slot no more. It
+ * is not told by us then: Redis 7.0 would go on taking the slot for unclaimed, and give it to whoever claims it next, however old the claim; keys that it had got for it
+ * meanwhile are thrown away (redis/redis#12564, mended in 7.2.2).
+ */
+function hears({ table, slot, owner, node }: Hearing): boolean {
+  const seen = table.member(node.owners[slot]);
+  if (seen === undefined || seen.masterId !== null || seen === owner || seen === node) return false;
+  return owner.configEpoch > seenEpoch(node, seen.id);
+}
+
+function flagsOff(node: Member, slot: number): SlotAction[] {
+  return node.migrating.has(slot) || node.importing.has(slot) ? [stable(node)] : [];
+}
+
 /**
  * The owner first, which then takes new keys itself again. What a client was still on its way to the other side with comes before the second look, or is
  * found by the last one.
  */
 function closeSlot({ table, slot, owner }: Work): SlotStages {
   if (owner.migrating.has(slot) || owner.importing.has(slot)) return [[stable(owner)]];
+  if (!isNewest(table, slot, owner)) return [[bump(owner)]];
   return [[...table.forgottenBy(slot).map(stable), ...tellOthers({ table, slot, owner, told: [] })]];
 }
 
@@ -81,9 +104,9 @@ function closeSlot({ table, slot, owner }: Work): SlotStages {
 function tellOwner({ table, slot, owner, gather }: Work): SlotStages {
   const others = tellOthers({ table, slot, owner, told: [] });
   if (table.claims[slot]?.includes(owner.id) !== true) return [claim(table, slot, owner), others];
-  const newest = isNewest(table, slot, owner) ? [] : [{ node: owner.name, kind: 'bump' as const }];
+  if (!isNewest(table, slot, owner)) return [[bump(owner)]];
   const brought = gather.map((node) => keys({ from: node, to: owner, wins: 'target' }));
-  return [newest, brought.length > 0 ? brought : others];
+  return [brought.length > 0 ? brought : others];
 }
 
 /** A node that imports a slot makes its claim the newest when it is told that it owns it; one that is not would be taken from it again, keys and all. */
@@ -111,9 +134,13 @@ function tellOthers({ table, slot, owner, told: before }: Telling): SlotAction[]
   return table.masters
     .filter((node) => node !== owner && !before.includes(node) && node.declared)
     .flatMap((node) => [
-      ...(node.migrating.has(slot) || node.importing.has(slot) ? [stable(node)] : []),
-      ...(node.owners[slot] === owner.id ? [] : [told(node, 'own', owner.id)]),
+      ...flagsOff(node, slot),
+      ...(node.owners[slot] === owner.id || hears({ table, node, slot, owner }) ? [] : [told(node, 'own', owner.id)]),
     ]);
+}
+
+function bump({ name }: Member): SlotAction {
+  return { node: name, kind: 'bump' };
 }
 
 function stable({ name }: Member): SlotAction {

@@ -18,6 +18,8 @@ export interface SlotStates {
   readonly keys: KeyCounts;
   /** By node name: keys of slots that a master does not own, where it does not tell which. */
   readonly hidden: Readonly<Record<string, number>>;
+  /** By a master's name, IDs of the fallen masters that would take its slots when they come back; none where nothing is said. */
+  readonly fallen: Readonly<Record<string, readonly string[]>>;
   /** Names of nodes that will not come back: nobody waits for what they know. */
   readonly lost: readonly string[];
   /** Replicas that a master is meant to have; `null` where nobody says. */
@@ -143,6 +145,16 @@ export class SlotTable {
       if (holder !== undefined) return holder;
     }
     return undefined;
+  }
+
+  /** Who fell, is to come back, and would then take all slots of this master if one that it imported had been given away meanwhile. */
+  claimantBefore({ name }: Member): string | undefined {
+    const silent = (this.states.fallen[name] ?? []).flatMap((id) => {
+      const entry = this.hearsay(id);
+      const node = entry === undefined || this.member(id) !== undefined ? undefined : this.#silentAt(entry);
+      return node?.declared === true && !this.states.lost.includes(node.name) ? [node.name] : [];
+    });
+    return silent[0];
   }
 
   /** Somebody has said that it will not come back, and no replica can take over from it. */

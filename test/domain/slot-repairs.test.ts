@@ -167,7 +167,7 @@ describe('a cluster that was never formed, or to a part', () => {
             view: node.view.map((entry) => ({ ...entry, slots: entry.slots.filter(([from]) => owned(from)) })),
           }
         : node;
-    return { nodes: nodes.map(view), keys: {}, hidden: {}, lost: [], replicasPerMaster: 1 };
+    return { nodes: nodes.map(view), keys: {}, hidden: {}, fallen: {}, lost: [], replicasPerMaster: 1 };
   };
 
   /** Each slot once went through all others: twenty seconds in which the worker did nothing else. */
@@ -181,6 +181,33 @@ describe('a cluster that was never formed, or to a part', () => {
     expect(planRepairs(claiming((from) => from === 0)).repairs).toMatchObject([
       { repair: 'assign-slots', ranges: [[5461, 16383]] },
     ]);
+  });
+});
+
+describe('a target that fell with slots half way to it, on an engine that lets it take its shard back', () => {
+  it('is waited for, unless the spec says that it will not come', () => {
+    const model = new SlotModel();
+    const [source, target] = model.nodes;
+    if (source === undefined || target === undefined) throw new Error('the model has no masters');
+    const [slot = 0] = MOVING;
+    for (const n of [0, 1]) model.write(source, { slot, name: `${slot}:${n}` }, `v${n}`);
+    model.take({ node: target.name, kind: 'importing', id: source.id }, slot);
+    model.take({ node: source.name, kind: 'migrating', id: target.id }, slot);
+    let sent = 0;
+    model.take({ node: source.name, kind: 'keys', to: target.name, wins: 'source' }, slot, () => (sent += 1) < 3);
+    model.failover(target, 'died');
+    const heir = model.masters().find(({ id }) => ![source.id, model.nodes[2]?.id].includes(id));
+    model.gossipAll();
+    const fallen = { [heir?.name ?? '']: [target.id] };
+
+    expect(planRepairs({ ...model.states(), fallen })).toMatchObject({
+      repairs: [],
+      stuck: [{ what: expect.stringContaining(`take back all slots`) as string }],
+    });
+    const finished = { repairs: [{ repair: 'finish-move', owner: heir?.name }], stuck: [] };
+    expect(planRepairs(model.states())).toMatchObject(finished);
+    model.deadAreLost = true;
+    expect(planRepairs({ ...model.states(), fallen })).toMatchObject(finished);
   });
 });
 
@@ -202,7 +229,7 @@ describe('a master that died before its replica heard of slots that had just com
     const seen = nodes.flatMap((node) =>
       node.answered && node !== dead ? [{ ...node, view: node.view.map(view) }] : [],
     );
-    return { nodes: [{ ...dead, answered: false }, ...seen], keys, hidden: {}, lost: [], replicasPerMaster: 1 };
+    return { nodes: [{ ...dead, answered: false }, ...seen], keys, hidden: {}, fallen: {}, lost: [], replicasPerMaster: 1 };
   };
   const deadId = soundObservation().nodes.flatMap((node) => (node.answered ? [node.id] : []))[0] ?? '';
 

@@ -50,10 +50,7 @@ export class HalfCluster {
     const nodes = await startRedisNodes({ engine, args: ['--cluster-node-timeout', `${NODE_TIMEOUT_MS}`] });
     const spec = { ...nodes.spec, redis: { ...nodes.spec.redis, nodeTimeoutMs: NODE_TIMEOUT_MS } };
     await form({ spec, token: TOKEN, ...place(spec) }, { secrets: nodes.secrets, ...CONFIRMED });
-    const cluster = new HalfCluster(nodes, spec, engine);
-    // What a node was given before it is killed, it has when it is back: not by chance, a second after it was written.
-    for (const name of cluster.names) await cluster.tell(name, ['CONFIG', 'SET', 'appendfsync', 'always']);
-    return cluster;
+    return new HalfCluster(nodes, spec, engine);
   }
 
   get names(): string[] {
@@ -100,10 +97,15 @@ export class HalfCluster {
 
   /** The middle slots of a master: they neighbour none of the others. */
   async slotsOf({ master }: Shard, count: number): Promise<number[]> {
-    const node = (await this.look()).find(({ name }) => name === master);
-    const own = [...eachSlot(node === undefined ? [] : (selfOf(node)?.slots ?? []))];
+    const own = await this.claims(master);
     const middle = Math.floor(own.length / 2);
     return own.slice(middle, middle + count);
+  }
+
+  /** The slots that a node says are its own. */
+  async claims(name: string): Promise<number[]> {
+    const node = (await this.look()).find((one) => one.name === name);
+    return [...eachSlot(node === undefined ? [] : (selfOf(node)?.slots ?? []))];
   }
 
   keysOf(slot: number, count = 5): string[] {

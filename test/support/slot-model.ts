@@ -83,7 +83,7 @@ export class SlotModel {
       Object.fromEntries(MOVING.map((slot) => [slot, keysIn(node, slot).size])),
     ]);
     const lost = this.nodes.filter(({ alive }) => !alive && this.deadAreLost).map(({ name }) => name);
-    return { nodes, keys: Object.fromEntries(keys), hidden: {}, lost, replicasPerMaster: 1 };
+    return { nodes, keys: Object.fromEntries(keys), hidden: {}, fallen: {}, lost, replicasPerMaster: 1 };
   }
 
   masters(): ModelNode[] {

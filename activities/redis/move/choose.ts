@@ -39,6 +39,11 @@ function moverOf({ from, to }: Transfer, { mover }: MovesSpec): SlotMover {
   return asked === 'target' ? redisMover : valkeyMover;
 }
 
+/** Whether the slots of a transfer are open while their keys go. */
+export function movesByKeys(transfer: Transfer, rules: MovesSpec): boolean {
+  return moverOf(transfer, rules) === keyMover;
+}
+
 function askedBy({ slotMover }: Capabilities): 'target' | 'source' | null {
   return slotMover?.asked ?? null;
 }

@@ -16,6 +16,7 @@ import { moveByBest } from './choose.js';
 import type { MoveTally, MovingMaster, Transfer } from './mover.js';
 import { setNodeTimeout } from './node-timeout.js';
 import { countKeys } from './pair.js';
+import { throwReclaim } from './reclaim.js';
 import { MoveTrouble, silent } from './trouble.js';
 
 /** What is told while slots go: a heartbeat. */
@@ -168,6 +169,8 @@ class Moving {
       this.deps.progress({ ...this.#tally, slotsLeft: left - tally.slots });
     };
     const transfers = await Promise.all(resolved.transfers.map((transfer) => this.#transferOf(transfer, viewers)));
+    const { spec } = this.step;
+    await throwReclaim({ transfers, viewers, spec, nodes: this.nodes });
     const atWork = new Set(transfers.flatMap(({ from, to }) => [from.name, to.name]));
     const masters = viewers.filter((viewer) => ownLine(viewer)?.masterId === null).map(({ name }) => name);
     add(
@@ -176,8 +179,8 @@ class Moving {
         nodes: this.nodes,
         otherMasters: masters.filter((name) => !atWork.has(name)),
         members: viewers.map(({ name }) => name),
-        rules: this.step.spec.moves,
-        nodeTimeoutMs: this.step.spec.redis.nodeTimeoutMs,
+        rules: spec.moves,
+        nodeTimeoutMs: spec.redis.nodeTimeoutMs,
         until: this.#until,
         signal: this.deps.signal,
         progress: add,

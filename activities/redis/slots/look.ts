@@ -1,4 +1,5 @@
 import type { SecretResolver } from '../../../config/secrets.js';
+import { capabilitiesOf } from '../../../domain/capabilities.js';
 import { leavingNodes } from '../../../domain/nodes.js';
 import {
   type AnsweringNode,
@@ -13,6 +14,7 @@ import { type KeyCounts, type SlotNode, type SlotStates, SlotTable } from '../..
 import type { ClusterSpec } from '../../../domain/spec.js';
 import { userName } from '../../../domain/users.js';
 import type { Command } from '../connection.js';
+import { fallenBefore } from '../fallen.js';
 import { OpenNodes } from '../open-nodes.js';
 import { countSlots, strayKeysOf } from './stray-keys.js';
 
@@ -36,7 +38,8 @@ export async function lookAtSlots(
     const masters = declaredMasters(answering(observation));
     const strays = await strayKeys(nodes, masters);
     const hidden = Object.fromEntries([...strays].map(([name, keys]) => [name, keys.hidden]));
-    const states = { ...frame(spec), nodes: observation.nodes, keys: {}, hidden };
+    const fallen = await fallenOf(nodes, masters, observation);
+    const states = { ...frame(spec), nodes: observation.nodes, keys: {}, hidden, fallen };
     const foreign = [...strays.values()].flatMap(({ ranges }) => [...eachSlot(ranges)]);
     const slots = [...new Set([...slotsInQuestion(new SlotTable(states)), ...foreign])];
     return { ...states, keys: await countKeys(nodes, masters, slots) };
@@ -55,6 +58,20 @@ export function frame(spec: ClusterSpec): Pick<SlotStates, 'lost' | 'replicasPer
 
 function declaredMasters<Node extends Pick<SlotNode, 'declared' | 'id' | 'view'>>(nodes: readonly Node[]): Node[] {
   return nodes.filter((node) => node.declared && selfOf(node)?.masterId === null);
+}
+
+/** By node name, who fell before each master; where all answer nobody is asked. */
+async function fallenOf(
+  nodes: OpenNodes,
+  masters: readonly AnsweringNode[],
+  observation: Observation,
+): Promise<SlotStates['fallen']> {
+  if (observation.nodes.every(({ answered }) => answered)) return {};
+  const found = masters.map(async (master) => {
+    const fallen = await fallenBefore({ ...master, capabilities: capabilitiesOf(master) }, nodes).catch(() => []);
+    return [master.name, fallen] as const;
+  });
+  return Object.fromEntries(await Promise.all(found));
 }
 
 /** By node name, the keys in these slots; who does not answer is left out. */

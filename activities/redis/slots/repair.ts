@@ -145,7 +145,9 @@ class Mending {
     const inherited = mendable.filter(({ slot, found }) => isInheritedEmpty(table, slot, found));
     const first = inherited.length > 0 ? inherited : mendable.sort((a, b) => rank(table, a) - rank(table, b));
     const now = first.slice(0, SLOTS_AT_ONCE);
-    const orders = now.map(({ slot, found }) => ({ slot, stages: nextStages(table, slot, found) }));
+    const orders = now
+      .map(({ slot, found }) => ({ slot, stages: nextStages(table, slot, found) }))
+      .filter(({ stages }) => stages.some((stage) => stage.length > 0));
     const { keys, refused } = await giveOrders(orders, this.nodes);
     this.#refused = refused;
     if (keys.length > 0) await this.#moveKeys(table, keys);

@@ -1,11 +1,13 @@
 import { declaredNodes } from '../../../domain/nodes.js';
 import { type KeyCounts, type SlotNode, type SlotStates, SlotTable } from '../../../domain/slot-states.js';
 import { ForgeError } from '../../../domain/errors.js';
+import { selfOf } from '../../../domain/observation.js';
 import { parseInfo, readClusterInfo } from '../../../domain/parse-info.js';
 import { myselfIn, parseClusterNodes } from '../../../domain/parse-nodes.js';
 import type { ClusterSpec } from '../../../domain/spec.js';
 import { type Command, countOf, type Reply, textOf } from '../connection.js';
 import { OpenNodes, type OpenNodesRequest } from '../open-nodes.js';
+import { fallenBefore } from '../fallen.js';
 import { frame } from './look.js';
 
 export interface SlotNodesRequest extends OpenNodesRequest {
@@ -30,7 +32,24 @@ export class SlotNodes extends OpenNodes {
   async look(slots: readonly number[]): Promise<SlotTable> {
     const looked = await Promise.all(declaredNodes(this.#spec).map((node) => this.#lookAt(node, slots)));
     const keys: KeyCounts = Object.fromEntries(looked.map(({ node, counts }) => [node.name, counts]));
-    return new SlotTable({ ...frame(this.#spec), nodes: looked.map(({ node }) => node), keys, hidden: {} });
+    const nodes = looked.map(({ node }) => node);
+    return new SlotTable({ ...frame(this.#spec), nodes, keys, hidden: {}, fallen: await this.#fallen(nodes) });
+  }
+
+  /** By node name, who fell before each master; where all answer nobody is asked. */
+  async #fallen(nodes: readonly Looked[]): Promise<SlotStates['fallen']> {
+    if (nodes.every(({ answered }) => answered)) return {};
+    const masters = nodes.flatMap((node) => (node.answered && selfOf(node)?.masterId === null ? [node] : []));
+    const found = masters.map(async ({ name, id }) => {
+      try {
+        const capabilities = await this.capabilitiesOf(name);
+        return [name, await fallenBefore({ name, id, capabilities }, this)] as const;
+      } catch (error) {
+        if (error instanceof ForgeError) throw error;
+        return [name, []] as const;
+      }
+    });
+    return Object.fromEntries(await Promise.all(found));
   }
 
   async #lookAt(

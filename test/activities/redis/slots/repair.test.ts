@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { capabilitiesOf } from '../../../../domain/capabilities.js';
-import type { RepairName } from '../../../../domain/slot-repairs.js';
+import type { RepairName, SlotRepair } from '../../../../domain/slot-repairs.js';
 import { compactRanges } from '../../../../domain/slots.js';
 import type { FindingCode } from '../../../../domain/verdict.js';
 import { type Engine, type EngineName, fetchEngines, requireEngine } from '../../../../lab/engines.js';
@@ -28,6 +28,8 @@ interface HalfState {
   readonly not?: readonly Engine['kind'][];
   /** Whose master is killed then. It comes back when all is mended. */
   readonly kills?: 'source' | 'target' | 'third';
+  /** Engines on which that one has to be back before anything is mended: coming later it would take its slots back. */
+  readonly backFirst?: readonly Engine['kind'][];
 }
 
 async function open({ cluster, source, target, slots }: Scene): Promise<void> {
@@ -292,6 +294,7 @@ const KILLED_NODES: readonly HalfState[] = [
     name: 'the target was killed in the middle',
     make: halfMoved,
     kills: 'target',
+    backFirst: ['valkey'],
     owner: 'target',
     repairs: ['finish-move'],
     why: /on its way to|keys have been moved/,
@@ -316,6 +319,21 @@ const KILLED_NODES: readonly HalfState[] = [
     finding: 'OpenSlot',
   },
 ];
+
+/** Neither planned nor done while the old master may come back later. */
+async function backFirst({ cluster, slots, source }: Scene, killed: Shard): Promise<void> {
+  const { repairs, stuck } = await cluster.plan();
+  expect(repairs).toEqual([]);
+  expect(stuck).toMatchObject([{ what: expect.stringContaining(`lets ${killed.master} take back`) as string }]);
+  const ranges = compactRanges(slots.map((slot) => [slot, slot]));
+  const planned: SlotRepair = {
+    repair: 'finish-move',
+    ...{ owner: killed.replica, from: source.master, ranges, why: 'planned before it fell' },
+  };
+  await expect(cluster.repair([planned])).rejects.toThrow(/take back all slots/);
+  expect(await cluster.claims(source.master)).toEqual(expect.arrayContaining([...slots]));
+  await cluster.revive(killed);
+}
 
 /** Killed and waited for, it takes longer: one engine whose replicas know nothing of a move, and one whose do. */
 const ENGINES_OF_KILLS: readonly EngineName[] = ['redis-7.0', 'valkey-9.1'];
@@ -352,6 +370,8 @@ describe.each(ENGINES)('half states of slots on %s', (name) => {
     const errors = await cluster.errors();
     expect(errors).toContain(state.finding);
     const complaints = await cluster.cliComplaints(killed === source ? target.master : source.master);
+    const isAwaited = state.backFirst?.includes(cluster.engine.kind) === true;
+    if (killed !== undefined && isAwaited) await backFirst(scene, killed);
     const { repairs, stuck } = await cluster.plan();
     expect(stuck).toEqual([]);
     const isHidden = capabilitiesOf({ engine: cluster.engine.kind, version: cluster.engine.version }).hidesForeignKeys;
@@ -372,7 +392,7 @@ describe.each(ENGINES)('half states of slots on %s', (name) => {
     expect(await cluster.repair(repairs)).toHaveLength(1);
     expect(await cluster.plan()).toEqual({ repairs: [], stuck: [] });
     expect(await cluster.repair(repairs)).toEqual([]);
-    if (killed !== undefined) {
+    if (killed !== undefined && !isAwaited) {
       await cluster.revive(killed);
       // On Valkey whoever comes back may bring the flags along that it had: half a state of its own.
       await cluster.mendAll();
