@@ -71,7 +71,13 @@ export class Logbook {
   }
 
   expect(steps: readonly Step[]): void {
-    this.records = steps.map((step) => ({ id: step.id, title: describeStep(step), state: 'waiting', effects: [] }));
+    this.records = steps.map(waiting);
+    this.publish();
+  }
+
+  /** A step that no plan could know of. */
+  expectMore(step: Step): void {
+    this.records = [...this.records, waiting(step)];
     this.publish();
   }
 
@@ -196,4 +202,8 @@ const MARKS = {
 /** The workflow's own time: deterministic in replay. */
 export function now(): string {
   return new Date().toISOString();
+}
+
+function waiting(step: Step): StepRecord {
+  return { id: step.id, title: describeStep(step), state: 'waiting', effects: [] };
 }

@@ -7,6 +7,7 @@ import { agree, type Verdict } from '../domain/verdict.js';
 import { changeSettings } from './change-settings.js';
 import { performOnCluster, unpinLeft } from './cluster-steps.js';
 import { failure } from './failures.js';
+import { followStrays } from './follow-strays.js';
 import { performOnHosts } from './host-steps.js';
 import type { Draft, Operation, Runbook } from './operation.js';
 import { draftFromSurvey } from './survey.js';
@@ -73,6 +74,8 @@ async function prove(operation: Operation): Promise<Verdict> {
   const { read, settle } = operation.activities;
   if (!operation.logbook.changed) return read.judgeCluster.executeWithOptions({ summary: 'proof' }, [{ spec }]);
   let last = await settle.awaitHealthy.executeWithOptions({ summary: 'proof: first observation' }, [{ spec }]);
+  if (!last.healthy && (await followStrays(operation, last)))
+    last = await settle.awaitHealthy.executeWithOptions({ summary: 'proof: first observation' }, [{ spec }]);
   for (let look = 2; look <= MOST_LOOKS; look++) {
     if (!last.healthy) return last;
     await sleep(spec.redis.nodeTimeoutMs, { summary: 'a node timeout, for what died silently to show' });

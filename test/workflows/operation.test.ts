@@ -3,8 +3,9 @@ import { WorkflowFailedError } from '@temporalio/client';
 import { describe, expect, inject, it } from 'vitest';
 import { ForgeError } from '../../domain/errors.js';
 import { operationWorkflowId } from '../../domain/ids.js';
+import { declaredNodes } from '../../domain/nodes.js';
 import type { OperationReport } from '../../domain/operation.js';
-import type { Verdict } from '../../domain/verdict.js';
+import type { NodeStatus, Verdict } from '../../domain/verdict.js';
 import { awaitReport } from '../../starters/reports.js';
 import { runScripted, type Script } from '../support/scripted.js';
 import { specOf } from '../support/spec.js';
@@ -263,6 +264,43 @@ describe('an operation', () => {
       verdictAfter: { healthy: false },
     });
     expect(report.failure?.text.what).toContain('DeadMaster h1:6379: no answer');
+  });
+
+  it('has a master follow that came back without slots, and proves anew', async () => {
+    const calls: string[] = [];
+    const unlike = (name: string, status: Partial<NodeStatus>): NodeStatus => {
+      const node = declaredNodes(specOf()).find((one) => one.name === name);
+      if (node === undefined) throw new Error(`no node ${name}`);
+      return {
+        ...{ ...node, id: `id of ${name}`, role: 'replica', masterId: null, slots: [], keys: 0, answered: true },
+        ...{ usedMemoryBytes: 0, maxmemoryBytes: 0, lagBytes: null, version: '7', ...status },
+      };
+    };
+    const nodes = [
+      unlike('h1:6379', { role: 'master' }),
+      unlike('h2:6379', { role: 'master', slots: [[0, 5000]] }),
+      unlike('h3:6379', { role: 'master', slots: [[5001, 9000]] }),
+      unlike('h4:6379', { masterId: 'id of h2:6379' }),
+      unlike('h5:6379', { masterId: 'id of h3:6379' }),
+      unlike('h6:6379', { role: 'master', slots: [[9001, 16_383]] }),
+    ];
+    const report = await reportOf(
+      world({
+        steps: starts('h1'),
+        calls,
+        script: {
+          awaitHealthy: async () =>
+            Promise.resolve(verdictOf({ nodes, healthy: calls.includes('h1:6379 of h6:6379') })),
+          attachReplica: async ({ node, of }: { node: string; of: string }) => {
+            calls.push(`${node} of ${of}`);
+            return Promise.resolve({ effects: [`attached ${node}`] });
+          },
+          judgeCluster: async () => Promise.resolve(verdictOf({ nodes })),
+        },
+      }),
+    );
+    expect(report).toMatchObject({ outcome: 'done', verdictAfter: { healthy: true } });
+    expect(report.steps.at(-1)).toMatchObject({ id: 'attachReplica/h1:6379/back', effects: ['attached h1:6379'] });
   });
 
   it('shows in the Temporal UI how it ended, what to do next, and each step', async () => {
