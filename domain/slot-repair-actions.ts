@@ -1,3 +1,4 @@
+import { gossipMends } from './misled.js';
 import { type MendableCase, seenEpoch, staleViewers } from './slot-cases.js';
 import type { Member, SlotTable } from './slot-states.js';
 
@@ -49,7 +50,7 @@ interface Work extends Pick<MendableCase, 'owner' | 'from' | 'gather'> {
 function finishMove({ table, slot, owner: target, from: source, gather }: Work): SlotStages {
   if (source === undefined) return [];
   const takers = [target, ...gather];
-  const misled = takers.filter((node) => hears({ table, node, slot, owner: source }));
+  const misled = takers.filter((node) => hears({ node, slot, owner: source }));
   if (misled.length > 0) return [misled.flatMap((node) => flagsOff(node, slot))];
   const openings = takers.flatMap((node) => openTowards({ node, slot, owner: source }));
   const leaving = source.migrating.get(slot) === target.id ? [] : [told(source, 'migrating', target.id)];
@@ -71,19 +72,15 @@ function openTowards({ node, slot, owner }: { node: Member; slot: number; owner:
   ];
 }
 
-interface Hearing extends Pick<Work, 'table' | 'slot' | 'owner'> {
+interface Hearing extends Pick<Work, 'slot' | 'owner'> {
   readonly node: Member;
 }
 
-/**
- * Whether gossip brings a node the owner once it has no flag: the owner's claim is newer than that of the master which it sees, and which has said meanwhile that it claims the slot no more. It
- * is not told by us then: Redis 7.0 would go on taking the slot for unclaimed, and give it to whoever claims it next, however old the claim; keys that it had got for it
- * meanwhile are thrown away (redis/redis#12564, mended in 7.2.2).
- */
-function hears({ table, slot, owner, node }: Hearing): boolean {
-  const seen = table.member(node.owners[slot]);
-  if (seen === undefined || seen.masterId !== null || seen === owner || seen === node) return false;
-  return owner.configEpoch > seenEpoch(node, seen.id);
+/** Whether a node that sees another owner hears of this one by gossip, once it has no flag. */
+function hears({ slot, owner, node }: Hearing): boolean {
+  const id = node.owners[slot];
+  if (id === owner.id || id === node.id) return false;
+  return gossipMends({ seen: node.view.find((entry) => entry.id === id), ownerEpoch: owner.configEpoch });
 }
 
 function flagsOff(node: Member, slot: number): SlotAction[] {
@@ -135,7 +132,7 @@ function tellOthers({ table, slot, owner, told: before }: Telling): SlotAction[]
     .filter((node) => node !== owner && !before.includes(node) && node.declared)
     .flatMap((node) => [
       ...flagsOff(node, slot),
-      ...(node.owners[slot] === owner.id || hears({ table, node, slot, owner }) ? [] : [told(node, 'own', owner.id)]),
+      ...(node.owners[slot] === owner.id || hears({ node, slot, owner }) ? [] : [told(node, 'own', owner.id)]),
     ]);
 }
 

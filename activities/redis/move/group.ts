@@ -4,7 +4,7 @@ import { KeyQueue, type Load, type LoadPart } from './key-queue.js';
 import { ASKED_KEYS, type KeySizes, keysIn, type Listed } from './listing.js';
 import type { MovingMaster, MoveWork, Transfer } from './mover.js';
 import { countKeys } from './pair.js';
-import { type MoveTrouble, refused, silent } from './trouble.js';
+import { MoveTrouble, refused, silent } from './trouble.js';
 
 /** Connections that share the SETSLOTs of a group where the server holds each back until its replicas have it. */
 const WAYS = 8;
@@ -66,6 +66,23 @@ export async function closeUntouched({ transfer, work, slots }: GroupWork & { re
   const again = (flag: string, id: string) => late.map((slot): Row => [['CLUSTER', 'SETSLOT', slot, flag, id]]);
   throwFirst(await tell({ work, master: to, slots: late, rows: again('IMPORTING', from.id) }));
   throwFirst(await tell({ work, master: from, slots: late, rows: again('MIGRATING', to.id) }));
+}
+
+/**
+ * Takes the flags of slots off a target that would hear by gossip who owns them now, were it not for them; another look finds them heard of.
+ * @throws MoveTrouble where there are any
+ */
+export async function letHear({
+  transfer: { from, to },
+  work,
+  slots,
+}: GroupWork & { readonly slots: readonly number[] }) {
+  const [first] = slots;
+  if (first === undefined) return;
+  const rows = slots.map((slot): Row => [['CLUSTER', 'SETSLOT', slot, 'STABLE']]);
+  throwFirst(await tell({ work, master: to, slots, rows }));
+  const words = `it has not heard yet that ${from.name} owns it`;
+  throw new MoveTrouble({ trouble: 'passes', node: to.name, slot: first, words });
 }
 
 /**

@@ -3,7 +3,7 @@ import { cutGroup } from '../../../domain/move-groups.js';
 import { afterLoad, boundsOf, keysPerSecond, UNKNOWN_SPEED } from '../../../domain/move-loads.js';
 import type { Command } from '../connection.js';
 import { Ahead } from './ahead.js';
-import { closeUntouched, type Group, handOver, openGroup, sendLoad } from './group.js';
+import { closeUntouched, type Group, handOver, letHear, openGroup, sendLoad } from './group.js';
 import type { Load } from './key-queue.js';
 import { KeySizes, keysOfNode, type Listed, listKeys } from './listing.js';
 import type { MoveWork, Transfer } from './mover.js';
@@ -59,6 +59,7 @@ export class Lane {
     const { transfer, work } = request;
     const { from } = transfer;
     const pair = await lookAtPair(transfer, work.nodes);
+    await letHear({ transfer, work, slots: pair.unheard });
     await handOver({ transfer, work, slots: pair.handedOver });
     request.moved({ slots: pair.handedOver.length, keys: 0, bytes: 0 });
     const sizes = new KeySizes(from.name, work.nodes, await keysOfNode(from.name, work.nodes), work.rules.bigKeyBytes);

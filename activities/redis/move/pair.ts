@@ -1,4 +1,5 @@
 import type { SlotKeys } from '../../../domain/move-groups.js';
+import { gossipMends } from '../../../domain/misled.js';
 import { ownLine } from '../../../domain/move-transfers.js';
 import { viewedOwners } from '../../../domain/ownership.js';
 import { myselfIn, parseClusterNodes } from '../../../domain/parse-nodes.js';
@@ -20,6 +21,8 @@ export interface Pair {
   readonly waiting: readonly number[];
   /** Of these the target takes somebody else for the owner: it has to be told, else it would never ask the source. */
   readonly misled: ReadonlySet<number>;
+  /** As `misled`, and gossip tells it once it has no flag for them: it is not told by us. */
+  readonly unheard: readonly number[];
 }
 
 /** What both ends say of themselves and of the slots. @throws MoveTrouble where an end is no master any more, or has a slot open towards somebody else */
@@ -39,7 +42,11 @@ export async function lookAtPair({ from, to, ranges, mates }: Transfer, nodes: M
     else (peer !== undefined || importing.has(slot) ? begun : fresh).push(slot);
   }
   const waiting = [...begun, ...fresh];
-  return { handedOver, begun, waiting, misled: new Set(waiting.filter((slot) => owners[slot] !== source.id)) };
+  const misled = waiting.filter((slot) => owners[slot] !== source.id);
+  const entryOf = new Map(target.view.map((entry) => [entry.id, entry]));
+  const ownerEpoch = giving.configEpoch;
+  const unheard = misled.filter((slot) => gossipMends({ seen: entryOf.get(owners[slot] ?? ''), ownerEpoch }));
+  return { handedOver, begun, waiting, misled: new Set(misled), unheard };
 }
 
 /** How many keys the source has in each slot. @throws MoveTrouble */
