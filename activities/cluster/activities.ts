@@ -21,6 +21,7 @@ import { planRepairs, type RepairPlan } from '../../domain/slot-repair-plan.js';
 import type { MoveForecast } from '../../domain/slot-moves.js';
 import type { SlotStates } from '../../domain/slot-states.js';
 import type { FactsRequest } from '../redis/move/facts.js';
+import { strayReplicas } from '../../domain/strays.js';
 import type { ClusterSpec } from '../../domain/spec.js';
 import type { HostOutcome, HostSurvey } from '../../domain/survey.js';
 import type { Verdict } from '../../domain/verdict.js';
@@ -115,9 +116,13 @@ export function createClusterActivities(deps: ClusterDeps) {
       return { plan: withDigest(body), verdict: judged(spec, observation) };
     },
 
-    /** Observes until the verdict is healthy or `timings.formMs` is over; either way the last verdict is the answer. */
+    /**
+     * Observes until the verdict is healthy, or a master has been without slots for a node timeout that is to follow another one, or `timings.formMs` is over; in any case the last
+     * verdict is the answer.
+     */
     async awaitHealthy({ spec }: { spec: ClusterSpec }): Promise<Verdict> {
-      return judgeUntil(spec, (verdict) => verdict.healthy);
+      const hasStrays = strayedFor(spec, spec.redis.nodeTimeoutMs);
+      return judgeUntil(spec, (verdict) => verdict.healthy || hasStrays(verdict));
     },
 
     /** As `awaitHealthy`, until no half state is left: what a stopped operation can answer for, whose cluster may not have its shape yet. */
@@ -135,6 +140,16 @@ async function halfStates(
 ): Promise<RepairPlan> {
   const formed = answering(observation).some((node) => (selfOf(node)?.slots.length ?? 0) > 0);
   return formed ? planRepairs(await lookAtSlots({ spec, observation })) : { repairs: [], stuck: [] };
+}
+
+/** Tells of each verdict whether the same strays have been there for so long: those that follow by themselves have done so by then. */
+function strayedFor(spec: ClusterSpec, ms: number): (verdict: Verdict) => boolean {
+  let [names, since] = ['', performance.now()];
+  return (verdict) => {
+    const now = strayReplicas(spec, verdict).map(({ node }) => node);
+    if (now.join() !== names) [names, since] = [now.join(), performance.now()];
+    return now.length > 0 && performance.now() - since >= ms;
+  };
 }
 
 /** So many node timeouts are given to what was closed to be seen by all. */

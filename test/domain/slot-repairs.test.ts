@@ -229,7 +229,14 @@ describe('a master that died before its replica heard of slots that had just com
     const seen = nodes.flatMap((node) =>
       node.answered && node !== dead ? [{ ...node, view: node.view.map(view) }] : [],
     );
-    return { nodes: [{ ...dead, answered: false }, ...seen], keys, hidden: {}, fallen: {}, lost: [], replicasPerMaster: 1 };
+    return {
+      nodes: [{ ...dead, answered: false }, ...seen],
+      keys,
+      hidden: {},
+      fallen: {},
+      lost: [],
+      replicasPerMaster: 1,
+    };
   };
   const deadId = soundObservation().nodes.flatMap((node) => (node.answered ? [node.id] : []))[0] ?? '';
 

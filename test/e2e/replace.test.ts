@@ -38,8 +38,9 @@ describe.each(['redis-7.0', 'valkey-9.1'] as const)(
       const ledger = await stage.ledger();
       try {
         await until('the ledger writes', async () => (await ledger.counts()).acknowledged > 2000, 30_000);
+        const at = Date.now();
         await stage.lab.driver.kill(host);
-        const killed: KilledMaster = { node: dead.name, slots: dead.slots, at: Date.now() };
+        const killed: KilledMaster = { node: dead.name, slots: dead.slots, at, goneAt: Date.now() };
         const file = await stage.specWith({});
         const verb = ['replace', dead.host, '--with', stage.newHost('h7'), '--write-spec'];
         const { exitCode, report, stderr } = await stage.operate(verb, file);

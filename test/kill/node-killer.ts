@@ -68,9 +68,10 @@ export class StageNodeKiller implements NodeKiller {
     const chosen = this.#choose(victim, members);
     // A second dead node of a shard would be the end of its data, which no operation can help.
     if (chosen === undefined || this.#killed.length > 0) return null;
+    const at = Date.now();
     await this.killNode(chosen.host, chosen.port);
     const { self, address, port } = chosen;
-    this.#note(chosen, victim);
+    this.#note(chosen, victim, { at, goneAt: Date.now() });
     const back = async () => {
       // A service manager starts nobody who was told to stop in the meantime; this one does not know, so it is quicker than that.
       const leaves = this.#leaving.includes(chosen.host);
@@ -147,13 +148,13 @@ export class StageNodeKiller implements NodeKiller {
   }
 
   /** What it may have taken with it: writes that it had not replicated. To a target, keys come that were written long ago. */
-  #note({ host, port, self }: Member, victim: NodeVictim): void {
+  #note({ host, port, self }: Member, victim: NodeVictim, when: Pick<KilledMaster, 'at' | 'goneAt'>): void {
     if (self.masterId !== null) return;
-    const at = Date.now();
     const node = `${host}:${port}`;
     const arriving = this.#moves.filter(({ to }) => to === node).flatMap(({ ranges }) => ranges);
-    this.#killed.push({ node, slots: self.slots, at });
-    if (victim === 'target') this.#killed.push({ node: `${node}, arriving`, slots: arriving, at, withinMs: Infinity });
+    this.#killed.push({ node, slots: self.slots, ...when });
+    if (victim === 'target')
+      this.#killed.push({ node: `${node}, arriving`, slots: arriving, ...when, withinMs: Infinity });
   }
 
   async #tookOver({ id }: ViewEntry): Promise<boolean> {

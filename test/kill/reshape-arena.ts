@@ -139,8 +139,8 @@ async function judge(of: {
   const { stage, plan, run, verdict, killed } = of;
   const { outcome, failure, verdictAfter } = run.report;
   if (outcome !== 'done') {
-    const losses = ledgerProblems(verdict, { kills: killed, errors: 'accepted' });
-    return [`ended as ${outcome}: ${failure?.text.what ?? 'no reason given'}`, ...losses].join('; ');
+    const lost = ledgerProblems(verdict, { kills: killed, errors: 'accepted' });
+    return [`ended as ${outcome}: ${failure?.text.what ?? 'no reason given'}`, ...lost].join('; ');
   }
   if (verdictAfter?.healthy !== true) return 'done, and not healthy';
   const nodeKilled = run.struck.some(({ kill }) => NODE_VICTIMS.some((victim) => victim === kill.victim));

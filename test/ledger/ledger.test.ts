@@ -193,7 +193,8 @@ describe('a ledger notices', () => {
     expect(verdict.unsure).toBeGreaterThan(0);
     expect(ledgerProblems(verdict).join('\n')).toMatch(/times a client was told: /);
     // It came back empty: all that it had is lost, long before it was killed as well.
-    const killed = { node: nodeAt(2), slots: [[10_923, 16_383]] as const, at: Date.now(), withinMs: 120_000 };
+    const now = { at: Date.now(), goneAt: Date.now() };
+    const killed = { node: nodeAt(2), slots: [[10_923, 16_383]] as const, ...now, withinMs: 120_000 };
     expect(verdict.losses.length).toBeGreaterThan(100);
     expect(ledgerProblems(verdict, { errors: 'accepted' })).not.toEqual([]);
     expect(ledgerProblems(verdict, { errors: 'accepted', kills: [killed] })).toEqual([]);

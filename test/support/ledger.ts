@@ -91,8 +91,9 @@ export interface KilledMaster {
   readonly node: string;
   /** Those that it owned. */
   readonly slots: readonly SlotRange[];
-  /** Milliseconds since 1970. */
+  /** When it was about to be killed, and when it was seen to be gone: milliseconds since 1970. */
   readonly at: number;
+  readonly goneAt: number;
   /** Only writes acknowledged so shortly before the kill may be lost; a second where nothing is said. */
   readonly withinMs?: number;
 }
@@ -103,17 +104,17 @@ export interface LossAccount {
   readonly unexcused: readonly Loss[];
 }
 
-/** A write may be acknowledged a moment after the time that is taken for that of the kill. */
+/** Writers note an acknowledgement a moment after it has come. */
 const AFTERWARDS_MS = 250;
 
 /** Which losses were to be expected of these kills: in the slots of the killed master, and of writes acknowledged right before it. */
 export function accountFor({ losses }: LedgerVerdict, kills: readonly KilledMaster[] = []): LossAccount {
-  const isOf = ({ slots, at, withinMs = 1000 }: KilledMaster, { slot, ackedAt, problem }: Loss): boolean =>
+  const isOf = ({ slots, at, goneAt, withinMs = 1000 }: KilledMaster, { slot, ackedAt, problem }: Loss): boolean =>
     ackedAt !== null &&
     problem !== 'foreign' &&
     slots.some(([from, to]) => from <= slot && slot <= to) &&
     at - withinMs <= ackedAt &&
-    ackedAt <= at + AFTERWARDS_MS;
+    ackedAt <= goneAt + AFTERWARDS_MS;
   return {
     excused: kills.map((kill) => ({ node: kill.node, losses: losses.filter((loss) => isOf(kill, loss)) })),
     unexcused: losses.filter((loss) => !kills.some((kill) => isOf(kill, loss))),
@@ -151,7 +152,10 @@ function errorWords({ at, command, key, slot, words }: LedgerVerdict['errorSampl
 export function ledgerWords(verdict: LedgerVerdict, kills: readonly KilledMaster[] = []): string {
   const { acknowledged, perSecond, errors, unsure, slots, leastWrites, latency, keysRead } = verdict;
   const { excused, unexcused } = accountFor(verdict, kills);
-  const lost = excused.map(({ node, losses }) => `, ${losses.length} not yet replicated by ${node} when it was killed`);
+  const lost = excused.map(
+    ({ node, losses }, i) =>
+      `, ${losses.length} not yet replicated by ${node} when it was killed (${new Date(kills[i]?.at ?? 0).toISOString()})`,
+  );
   return [
     `${acknowledged} writes acknowledged (${perSecond}/s), ${errors} errors, ${unsure} of unknown outcome`,
     `; each of ${slots} slots at least ${leastWrites} times; p50 ${latency.p50} ms, p99 ${latency.p99} ms, max ${latency.max} ms`,
