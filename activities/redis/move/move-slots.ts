@@ -11,6 +11,7 @@ import { textOf } from '../connection.js';
 import { Fence, type FenceDeps } from '../fence.js';
 import { OpenNodes } from '../open-nodes.js';
 import { asOperator } from '../operator.js';
+import { tellHeirs } from './heirs.js';
 import { Given } from './given.js';
 import { moveByBest } from './choose.js';
 import type { MoveTally, MovingMaster, Transfer } from './mover.js';
@@ -109,8 +110,18 @@ class Moving {
     } catch (error) {
       if (!(error instanceof MoveTrouble)) throw error;
       if (this.#tally.keys > before.keys || this.#tally.slots > before.slots) this.#quietSince = performance.now();
+      await this.#tellHeirs(looked);
       await this.#bear(error, looked);
     }
+  }
+
+  async #tellHeirs({ viewers, resolved }: Looked): Promise<void> {
+    await tellHeirs({
+      ...{ viewers, nodes: this.nodes, signal: this.deps.signal },
+      targets: [...new Set(resolved.transfers.map(({ to }) => to))],
+      until: this.#quietSince + PATIENCE_TIMEOUTS * this.step.spec.redis.nodeTimeoutMs,
+      progress: () => this.deps.progress({ ...this.#tally, slotsLeft: slotsLeft(resolved) }),
+    });
   }
 
   /** Waits a little where trouble may pass, and has not lasted for too long. @throws ForgeError */

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { MoveHeartbeat } from '../../../activities/redis/move/move-slots.js';
 import { ForgeError } from '../../../domain/errors.js';
@@ -73,8 +74,31 @@ describe.each(['redis-7.0', 'valkey-8.1'] as const)('a move of keys on %s', { ti
     };
   }
 
+  /** Looks again and again whether the replica that takes over from the source knows where slots of it are going. */
+  async function watchHeir(signal: AbortSignal): Promise<{ blind: number; knowing: number }> {
+    const seen = { blind: 0, knowing: 0 };
+    while (!signal.aborted) {
+      const words = await cluster.ownWords();
+      const self = (one: (typeof words)[number]) => one.view.find(({ id }) => id === one.id);
+      const target = words.find(({ name }) => name === move.to);
+      const heir = words.find((one) => !cluster.masters.includes(one.name) && self(one)?.masterId === null);
+      const halfWay = target === undefined ? [] : (self(target)?.importing ?? []);
+      if (heir !== undefined && halfWay.length > 0) {
+        seen[(self(heir)?.migrating.length ?? 0) > 0 ? 'knowing' : 'blind'] += 1;
+      }
+      await sleep(5);
+    }
+    return seen;
+  }
+
   it('goes on with the replica that takes over from a source that is killed, and no key is lost', async () => {
-    const { progress } = await moveWhile(move.from);
+    const over = new AbortController();
+    const watching = watchHeir(over.signal);
+    const { progress } = await moveWhile(move.from).finally(() => over.abort());
+    const { blind, knowing } = await watching;
+    // Keys that have gone are not there for its clients for as long as it does not know.
+    expect(knowing).toBeGreaterThan(0);
+    expect(blind, `${knowing} times it knew`).toBeLessThanOrEqual(5);
     expect(progress).toMatchObject({ slotsDone: SLOTS, slotsLeft: 0 });
     expect(await outcome()).toEqual({ holders: [move.to], open: [], stray: [], problems: [] });
   });
