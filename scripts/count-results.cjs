@@ -36,6 +36,11 @@ function firstLine(text) {
   return text.split('\n', 1)[0];
 }
 
+/** The beginning of why each try failed; the whole stands far above, where the runner told it, and a log may be cut. */
+function reasons(messages) {
+  return messages.map((message) => message.split('\n').slice(0, 3).join('\n').slice(0, 600)).join('\n');
+}
+
 function outcomes(report) {
   let passed = 0;
   const failures = [];
@@ -49,7 +54,10 @@ function outcomes(report) {
         // Of a test that passed in the end, these are of the tries before.
         if (test.failureMessages.length > 0)
           console.error(`SECOND TRY ${file}: ${test.fullName}: ${firstLine(test.failureMessages[0])}`);
-      } else failures.push({ name: `${file}: ${test.fullName} (${test.status})`, text: '' });
+      } else {
+        const text = reasons(test.failureMessages);
+        failures.push({ name: `${file}: ${test.fullName} (${test.status})`, text });
+      }
     }
     if (
       assertionResults.length === 0 ||

@@ -18,12 +18,18 @@ async function put(path: string, text: string): Promise<void> {
 }
 
 /** A run with one check and one test file that passed; the container tests were to run and did not. */
-async function sound({ failedBefore = [] }: { failedBefore?: readonly string[] } = {}): Promise<void> {
+async function sound({
+  failedBefore = [],
+  status = 'passed',
+}: {
+  failedBefore?: readonly string[];
+  status?: 'passed' | 'failed';
+} = {}): Promise<void> {
   await put('.results/checks/types.log', '');
   await put('test/domain/one.test.ts', '');
   await put('test/containers/two.test.ts', '');
-  const assertionResults = [{ status: 'passed', fullName: 'is so', failureMessages: failedBefore }];
-  const testResults = [{ name: join(tree, 'test/domain/one.test.ts'), status: 'passed', assertionResults }];
+  const assertionResults = [{ status, fullName: 'is so', failureMessages: failedBefore }];
+  const testResults = [{ name: join(tree, 'test/domain/one.test.ts'), status, assertionResults }];
   await put('.results/vitest.json', JSON.stringify({ testResults }));
   await put('.results/vitest.exit', '0\n');
 }
@@ -50,6 +56,14 @@ describe('the count at the end of a run', () => {
     const { code, line, said } = await count();
     expect([code, line]).toEqual([0, '2 passed, 0 failed']);
     expect(said).toMatch(/LEFT OUT.*1 files? of container tests.*nobody there/);
+  });
+
+  it('says of what failed how it began to, in a line that a cut log still has', async () => {
+    await sound({ failedBefore: ['AssertionError: 2 is not 3\n    at somewhere'], status: 'failed' });
+    await put('.results/containers.left-out', 'no container engine answers: nobody there\n');
+    const { code, said } = await count();
+    expect(code).toBe(1);
+    expect(said).toContain('FAILED test/domain/one.test.ts: is so (failed)\n    AssertionError: 2 is not 3\n');
   });
 
   it('names what passed at the second try only, and counts it as passed', async () => {
