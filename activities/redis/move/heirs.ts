@@ -1,6 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ownLine, type Viewer } from '../../../domain/move-transfers.js';
-import { myselfIn, parseClusterNodes } from '../../../domain/parse-nodes.js';
+import { declaredNodes } from '../../../domain/nodes.js';
+import { parseClusterNodes } from '../../../domain/parse-nodes.js';
+import { endpoint } from '../../../domain/picture.js';
+import type { ClusterSpec } from '../../../domain/spec.js';
 import { type Command, type Reply, textOf } from '../connection.js';
 import type { OpenNodes } from '../open-nodes.js';
 import { silenceOf } from '../silence.js';
@@ -12,9 +15,10 @@ const AGAIN_MS = 5;
 const BACK_MS = 250;
 
 export interface HeirWatch {
+  readonly spec: ClusterSpec;
   /** Names of the masters that slots are on their way to. */
   readonly targets: readonly string[];
-  /** As they were seen last, the silent ones among them. */
+  /** Those that answer, or did a moment ago. */
   readonly viewers: readonly Viewer[];
   readonly nodes: OpenNodes;
   /** When to give up, by `performance.now()`. */
@@ -37,24 +41,26 @@ interface Orphans {
  * Where flags are not replicated (Redis; Valkey before 8.0), the replica that takes over from a source does not know that slots of it are half way: keys that have gone are not there
  * for its clients, and what they write goes past them. So each replica of a source that has gone silent is told where they go, over and over, until it is a master and takes it, or
  * the source is back. Whoever dies with us in between is mended by the next look.
+ * Tells whether there were any that somebody has taken.
  * @throws ForgeError Fenced
  */
-export async function tellHeirs(watch: HeirWatch): Promise<void> {
+export async function tellHeirs(watch: HeirWatch): Promise<boolean> {
   const found = await Promise.all(watch.targets.map((target) => orphansOf(target, watch)));
-  await Promise.all(found.flat().map((orphans) => tellUntilTaken(orphans, watch)));
+  const taken = await Promise.all(found.flat().map((orphans) => tellUntilTaken(orphans, watch)));
+  return taken.includes(true);
 }
 
-async function orphansOf(target: string, { viewers, nodes }: HeirWatch): Promise<Orphans[]> {
-  const own = await patiently(target, async () => {
+async function orphansOf(target: string, { spec, viewers, nodes }: HeirWatch): Promise<Orphans[]> {
+  const view = await patiently(target, async () => {
     if ((await nodes.capabilitiesOf(target)).setSlotWaits) return undefined;
     const [text] = await nodes.sendAside('heirs', target, [['CLUSTER', 'NODES']]);
-    const view = parseClusterNodes(textOf(text));
-    return ownLine({ id: myselfIn(view), view });
+    return parseClusterNodes(textOf(text));
   });
-  if (own === undefined) return [];
-  const peers = [...new Set(own.importing.map(({ peer }) => peer))];
-  const orphans = peers.map(async (peer): Promise<Orphans[]> => {
-    const source = viewers.find(({ id }) => id === peer)?.name;
+  const own = view?.find(({ flags }) => flags.includes('myself'));
+  if (view === undefined || own === undefined) return [];
+  const peers = view.filter(({ id }) => own.importing.some(({ peer }) => peer === id));
+  const orphans = peers.map(async ({ id: peer, ...entry }): Promise<Orphans[]> => {
+    const source = declaredNodes(spec).find((node) => endpoint(node) === endpoint(entry))?.name;
     const heirs = viewers.filter((viewer) => ownLine(viewer)?.masterId === peer).map(({ name }) => name);
     if (source === undefined || heirs.length === 0 || (await answers(source, nodes))) return [];
     const slots = own.importing.filter((open) => open.peer === peer).map(({ slot }) => slot);
@@ -63,7 +69,7 @@ async function orphansOf(target: string, { viewers, nodes }: HeirWatch): Promise
   return (await Promise.all(orphans)).flat();
 }
 
-async function tellUntilTaken({ slots, source, targetId, heirs }: Orphans, watch: HeirWatch): Promise<void> {
+async function tellUntilTaken({ slots, source, targetId, heirs }: Orphans, watch: HeirWatch): Promise<boolean> {
   const { nodes, until, signal, progress } = watch;
   const commands = slots.map((slot): Command => ['CLUSTER', 'SETSLOT', slot, 'MIGRATING', targetId]);
   const over = new AbortController();
@@ -73,19 +79,21 @@ async function tellUntilTaken({ slots, source, targetId, heirs }: Orphans, watch
       const replies = await Promise.all(
         heirs.map((heir) => patiently(heir, () => nodes.sendAside('heirs', heir, commands))),
       );
-      if (replies.some((own) => own?.every((reply) => !isReplicas(reply)))) return;
+      if (replies.some((own) => own?.every((reply) => !isReplicas(reply)))) return true;
       await sleep(AGAIN_MS);
     }
+    return false;
   };
   // A host without power lets us wait for each answer: beside the others, so that none of them waits.
   const back = async () => {
     while (performance.now() < until && !stop.aborted) {
       progress();
-      if (await answers(source, nodes)) return;
+      if (await answers(source, nodes)) return true;
       await sleep(BACK_MS, undefined, { signal: stop }).catch(() => undefined);
     }
+    return false;
   };
-  await Promise.race([told(), back()]).finally(() => over.abort());
+  return Promise.race([told(), back()]).finally(() => over.abort());
 }
 
 /** The refusal of a node that is no master yet; any other answer will not be another one later. */

@@ -117,7 +117,7 @@ class Moving {
 
   async #tellHeirs({ viewers, resolved }: Looked): Promise<void> {
     await tellHeirs({
-      ...{ viewers, nodes: this.nodes, signal: this.deps.signal },
+      ...{ spec: this.step.spec, viewers, nodes: this.nodes, signal: this.deps.signal },
       targets: [...new Set(resolved.transfers.map(({ to }) => to))],
       until: this.#quietSince + PATIENCE_TIMEOUTS * this.step.spec.redis.nodeTimeoutMs,
       progress: () => this.deps.progress({ ...this.#tally, slotsLeft: slotsLeft(resolved) }),

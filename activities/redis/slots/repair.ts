@@ -5,10 +5,11 @@ import type { RepairSlotsStep } from '../../../domain/reshape-steps.js';
 import type { MendableCase, SlotCase } from '../../../domain/slot-cases.js';
 import { nextStages } from '../../../domain/slot-repair-actions.js';
 import { workableCase } from '../../../domain/slot-repair-plan.js';
-import type { SlotTable } from '../../../domain/slot-states.js';
+import type { Member, SlotTable } from '../../../domain/slot-states.js';
 import type { StepResult } from '../../../domain/steps.js';
 import { userName } from '../../../domain/users.js';
 import { Fence, type FenceDeps } from '../fence.js';
+import { tellHeirs } from '../move/heirs.js';
 import { MoveTrouble } from '../move/trouble.js';
 import { DoneRepairs } from './done-repairs.js';
 import { moveKeys } from './move-keys.js';
@@ -19,6 +20,9 @@ import { uncoverKeys } from './uncover.js';
 
 /** Slots that are worked on at once: as many are open at the most, beside those that were found so. */
 const SLOTS_AT_ONCE = 256;
+
+/** A failover takes no longer than so many node timeouts, or does not come. */
+const PATIENCE_TIMEOUTS = 3;
 
 export interface RepairDeps extends FenceDeps {
   /** Told what goes on, several times a second: a heartbeat. */
@@ -96,17 +100,34 @@ class Mending {
 
   async run(): Promise<StepResult> {
     const { pollMs } = this.step.spec.timings;
-    for (let first = true; ; first = false) {
+    for (let first = true; ; ) {
       this.deps.signal?.throwIfAborted();
       const left = await this.#look();
+      if (await this.#tellHeirs(left)) continue;
       const isOver = left.open.length === 0 && left.tasks.length === 0;
-      if ((first || isOver) && (await this.#uncover(left))) continue;
+      const uncovers = first || isOver;
+      first = false;
+      if (uncovers && (await this.#uncover(left))) continue;
       if (isOver) return { effects: this.#result() };
       this.#noteProgress(left);
       this.deps.progress?.(`${left.open.length} slots to mend`);
       const acted = await this.#act(left);
       if (!acted) await sleep(pollMs, undefined, { signal: this.deps.signal });
     }
+  }
+
+  /** Whether slots were on their way from a node that does not answer: by now somebody has taken over from it, or it is back. */
+  async #tellHeirs({ table }: Left): Promise<boolean> {
+    const { spec } = this.step;
+    const silentPeer = ({ importing }: Member) => [...importing.values()].some((id) => table.member(id) === undefined);
+    const targets = table.masters.filter(silentPeer).map(({ name }) => name);
+    if (targets.length === 0) return false;
+    return tellHeirs({
+      ...{ spec, targets, viewers: table.members, nodes: this.nodes },
+      until: performance.now() + PATIENCE_TIMEOUTS * spec.redis.nodeTimeoutMs,
+      signal: this.deps.signal ?? new AbortController().signal,
+      progress: () => this.deps.progress?.('waiting for a failover'),
+    });
   }
 
   /** Before anything is given up for empty, and at the end once more: whether keys have come to light. */
