@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { parseInfo, readClusterInfo, readReplication, readServerInfo } from '../../domain/parse-info.js';
 import { parseClusterNodes } from '../../domain/parse-nodes.js';
+import { fallenMasters } from '../../domain/parse-shards.js';
 import { readNode } from '../../domain/read-node.js';
 import { UnreadableAnswer } from '../../domain/unreadable.js';
 
@@ -245,3 +246,28 @@ function failsOnlyByName(read: () => unknown): void {
     expect(error).toBeInstanceOf(UnreadableAnswer);
   }
 }
+
+describe('fallenMasters', () => {
+  const node = (id: string, role: string, health: string) => [
+    ...['id', id, 'port', 6379, 'ip', '10.0.0.1', 'endpoint', '10.0.0.1', 'role', role],
+    ...['replication-offset', 7, 'health', health],
+  ];
+  /** As Valkey 9.1 answers; 8.1 does without the last pair. */
+  const answer = [
+    ['slots', [0, 5460], 'nodes', [node('a', 'master', 'online'), node('b', 'master', 'fail')], 'id', 'one'],
+    ['slots', [5461, 16_383], 'nodes', [node('c', 'master', 'online'), node('d', 'replica', 'online')]],
+  ];
+
+  it('names the masters in whose place a node is', () => {
+    expect(fallenMasters(answer, 'a')).toEqual(['b']);
+    expect(fallenMasters(answer, 'c')).toEqual([]);
+    expect(fallenMasters(answer, 'stranger')).toEqual([]);
+  });
+
+  it.each([null, 'OK', [['slots']], [['slots', []]], [['nodes', 'a']], [[1, 2]], [['nodes', [['id']]]]])(
+    'refuses what is no such answer: %j',
+    (words) => {
+      expect(() => fallenMasters(words, 'a')).toThrow(UnreadableAnswer);
+    },
+  );
+});

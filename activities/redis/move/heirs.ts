@@ -71,15 +71,15 @@ async function orphansOf(target: string, { spec, viewers, nodes }: HeirWatch): P
 
 async function tellUntilTaken({ slots, source, targetId, heirs }: Orphans, watch: HeirWatch): Promise<boolean> {
   const { nodes, until, signal, progress } = watch;
-  const commands = slots.map((slot): Command => ['CLUSTER', 'SETSLOT', slot, 'MIGRATING', targetId]);
+  const [first, ...rest] = slots.map((slot): Command => ['CLUSTER', 'SETSLOT', slot, 'MIGRATING', targetId]);
+  if (first === undefined) return false;
   const over = new AbortController();
   const stop = AbortSignal.any([signal, over.signal]);
   const told = async () => {
     while (performance.now() < until && !stop.aborted) {
-      const replies = await Promise.all(
-        heirs.map((heir) => patiently(heir, () => nodes.sendAside('heirs', heir, commands))),
-      );
-      if (replies.some((own) => own?.every((reply) => !isReplicas(reply)))) return true;
+      const taken = await Promise.all(heirs.map((heir) => tell(heir, nodes, [first])));
+      const heir = heirs[taken.indexOf(true)];
+      if (heir !== undefined) return rest.length === 0 || tell(heir, nodes, rest);
       await sleep(AGAIN_MS);
     }
     return false;
@@ -94,6 +94,12 @@ async function tellUntilTaken({ slots, source, targetId, heirs }: Orphans, watch
     return false;
   };
   return Promise.race([told(), back()]).finally(() => over.abort());
+}
+
+/** Whether the node is a master by now, and has heard it. */
+async function tell(heir: string, nodes: OpenNodes, commands: readonly Command[]): Promise<boolean> {
+  const replies = await patiently(heir, () => nodes.sendAside('heirs', heir, commands));
+  return replies?.some(isReplicas) === false;
 }
 
 /** The refusal of a node that is no master yet; any other answer will not be another one later. */
