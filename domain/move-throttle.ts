@@ -63,3 +63,22 @@ export function paceOf(level: Level): LoadPace {
 export function restAfter({ duty }: LoadPace, tookMs: number): number {
   return duty >= 1 ? 0 : tookMs * (1 / duty - 1);
 }
+
+/** Parts of a second in which the keys of a second are shared out: the more, the shorter what one load holds. */
+export const MOST_SHARES = 2000;
+const FEWEST_SHARES = 250;
+
+/** As redis-cli sends at once where nobody says otherwise; fewer only where a share at its largest has fewer. */
+const LEAST_KEYS = 10;
+
+/** How many keys go at once under a limit of so many a second. */
+export function keysOfShare(maxKeysPerSecond: number, shares: number): number {
+  const least = Math.min(LEAST_KEYS, maxKeysPerSecond / FEWEST_SHARES);
+  return Math.max(1, Math.floor(Math.max(least, maxKeysPerSecond / shares)));
+}
+
+/** Larger loads where the limit is not reached with small ones, and little by little smaller again. */
+export function nextShares(shares: number, reached: 'behind' | 'in time'): number {
+  if (reached === 'behind') return Math.max(FEWEST_SHARES, shares * 0.9);
+  return Math.min(MOST_SHARES, shares * 1.01);
+}

@@ -3,7 +3,17 @@ import { describe, expect, it } from 'vitest';
 import { bigKeyPlan } from '../../domain/move-big-keys.js';
 import { cutGroup } from '../../domain/move-groups.js';
 import { afterLoad, boundsOf, keysPerSecond, type LoadSpeed, UNKNOWN_SPEED } from '../../domain/move-loads.js';
-import { FIRST_LEVEL, FULL_LEVEL, isLevelDue, nextLevel, paceOf, restAfter } from '../../domain/move-throttle.js';
+import {
+  FIRST_LEVEL,
+  FULL_LEVEL,
+  isLevelDue,
+  keysOfShare,
+  MOST_SHARES,
+  nextLevel,
+  nextShares,
+  paceOf,
+  restAfter,
+} from '../../domain/move-throttle.js';
 
 const level = fc.double({ min: 0.01, max: 1, noNaN: true });
 const ms = fc.double({ min: 0.01, max: 10_000, noNaN: true });
@@ -175,5 +185,22 @@ describe('bigKeyPlan', () => {
   it('leaves the node timeout as it is for what is quickly done', () => {
     expect(bigKeyPlan({ bytes: 64 * 2 ** 20, nodeTimeoutMs: 15_000 }).nodeTimeoutMs).toBeNull();
     expect(bigKeyPlan({ bytes: 512 * 2 ** 20, nodeTimeoutMs: 15_000 }).nodeTimeoutMs).toBeGreaterThan(60_000);
+  });
+});
+
+describe('a limit of keys a second', () => {
+  it('is shared out in small loads, as large as redis-cli sends where they can be', () => {
+    expect(keysOfShare(30_000, MOST_SHARES)).toBe(15);
+    expect(keysOfShare(10_000, MOST_SHARES)).toBe(10);
+    expect(keysOfShare(1000, MOST_SHARES)).toBe(4);
+    expect(keysOfShare(1, MOST_SHARES)).toBe(1);
+  });
+
+  it('has larger ones, to the 250th part, where it is not reached with small ones, and small ones again where it is', () => {
+    let shares = MOST_SHARES;
+    for (let n = 0; n < 100; n += 1) shares = nextShares(shares, 'behind');
+    expect(keysOfShare(30_000, shares)).toBe(120);
+    for (let n = 0; n < 500; n += 1) shares = nextShares(shares, 'in time');
+    expect(keysOfShare(30_000, shares)).toBe(15);
   });
 });

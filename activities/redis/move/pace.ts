@@ -3,8 +3,11 @@ import {
   FIRST_LEVEL,
   FULL_LEVEL,
   isLevelDue,
+  keysOfShare,
   type LoadPace,
+  MOST_SHARES,
   nextLevel,
+  nextShares,
   paceOf,
   restAfter,
 } from '../../../domain/move-throttle.js';
@@ -17,8 +20,8 @@ const LOOK_EVERY_MS = 100;
 /** Somebody who wants us to stop does not wait for longer. */
 const LONGEST_REST_MS = 1000;
 
-/** Parts of a second in which the keys of a second are shared out: the smaller, the shorter what one load holds. */
-const SHARES = 250;
+/** What is not used is kept for so long, in milliseconds: a sleep is a little late, which is to cost no speed. */
+const KEPT_MS = 8;
 
 /** How fast all lanes of a move together may go. */
 export class MovePace {
@@ -26,6 +29,7 @@ export class MovePace {
   #since = performance.now();
   #lookedAt = this.#since;
   #tokens = 0;
+  #shares = MOST_SHARES;
   #filledAt = performance.now();
 
   constructor(
@@ -53,7 +57,7 @@ export class MovePace {
   /** The most keys that may go at once. */
   get mostKeys(): number {
     const { maxKeysPerSecond } = this.rules;
-    return maxKeysPerSecond === null ? Number.POSITIVE_INFINITY : Math.max(1, Math.floor(maxKeysPerSecond / SHARES));
+    return maxKeysPerSecond === null ? Number.POSITIVE_INFINITY : keysOfShare(maxKeysPerSecond, this.#shares);
   }
 
   /** Waits for as long as nodes are to be left alone after they were worked on for so long, in milliseconds. */
@@ -68,8 +72,9 @@ export class MovePace {
     if (maxKeysPerSecond === null) return;
     const now = performance.now();
     const earned = ((now - this.#filledAt) / 1000) * maxKeysPerSecond;
-    // A sleep is a little late, which is to cost no speed.
-    this.#tokens = Math.min(this.mostKeys * 2, this.#tokens + earned) - keys;
+    const kept = Math.max(this.mostKeys * 2, (maxKeysPerSecond / 1000) * KEPT_MS);
+    this.#shares = nextShares(this.#shares, this.#tokens + earned > kept ? 'behind' : 'in time');
+    this.#tokens = Math.min(kept, this.#tokens + earned) - keys;
     this.#filledAt = now;
     if (this.#tokens < 0) await sleep((-this.#tokens / maxKeysPerSecond) * 1000);
   }
