@@ -94,7 +94,11 @@ export class Lane {
     const { transfer, work, stopping } = this.request;
     const next = await this.waiting.next(stopping());
     const perSecond = keysPerSecond(this.#speed, this.sizes.bytesPerKey);
-    const slots = cutGroup(next, { keysPerSecond: Math.min(perSecond, work.rules.maxKeysPerSecond ?? perSecond) });
+    const { maxKeysPerSecond, targetP99Ms } = work.rules;
+    const slots = cutGroup(next, {
+      keysPerSecond: Math.min(perSecond, maxKeysPerSecond ?? perSecond),
+      first: maxKeysPerSecond === null && targetP99Ms === null ? 'speed' : 'clients',
+    });
     if (slots.length === 0) return null;
     const whole = work.rules.bigKeys === 'refuse' && this.sizes.areAsked;
     const listed = await listKeys({ node: transfer.from.name, nodes: work.nodes, slots, sizes: this.sizes, whole });

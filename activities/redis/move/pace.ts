@@ -73,7 +73,7 @@ export class MovePace {
     const now = performance.now();
     const earned = ((now - this.#filledAt) / 1000) * maxKeysPerSecond;
     const kept = Math.max(this.mostKeys * 2, (maxKeysPerSecond / 1000) * KEPT_MS);
-    this.#shares = nextShares(this.#shares, this.#tokens + earned > kept ? 'behind' : 'in time');
+    this.#shares = nextShares(this.#shares, this.#tokens + earned > kept / 2 ? 'behind' : 'in time');
     this.#tokens = Math.min(kept, this.#tokens + earned) - keys;
     this.#filledAt = now;
     if (this.#tokens < 0) await sleep((-this.#tokens / maxKeysPerSecond) * 1000);
