@@ -60,7 +60,7 @@ function declaredMasters<Node extends Pick<SlotNode, 'declared' | 'id' | 'view'>
   return nodes.filter((node) => node.declared && selfOf(node)?.masterId === null);
 }
 
-/** By node name, who fell before each master; where all answer nobody is asked. */
+/** By node name, who fell before each master; where all answer nobody is asked. What is not told here is asked again by whoever mends. */
 async function fallenOf(
   nodes: OpenNodes,
   masters: readonly AnsweringNode[],

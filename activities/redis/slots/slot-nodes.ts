@@ -2,6 +2,7 @@ import { declaredNodes } from '../../../domain/nodes.js';
 import { type KeyCounts, type SlotNode, type SlotStates, SlotTable } from '../../../domain/slot-states.js';
 import { ForgeError } from '../../../domain/errors.js';
 import { selfOf } from '../../../domain/observation.js';
+import { hasFailed } from '../../../domain/picture.js';
 import { parseInfo, readClusterInfo } from '../../../domain/parse-info.js';
 import { myselfIn, parseClusterNodes } from '../../../domain/parse-nodes.js';
 import type { ClusterSpec } from '../../../domain/spec.js';
@@ -40,13 +41,14 @@ export class SlotNodes extends OpenNodes {
   async #fallen(nodes: readonly Looked[]): Promise<SlotStates['fallen']> {
     if (nodes.every(({ answered }) => answered)) return {};
     const masters = nodes.flatMap((node) => (node.answered && selfOf(node)?.masterId === null ? [node] : []));
-    const found = masters.map(async ({ name, id }) => {
+    const found = masters.map(async ({ name, id, view }) => {
       try {
         const capabilities = await this.capabilitiesOf(name);
         return [name, await fallenBefore({ name, id, capabilities }, this)] as const;
       } catch (error) {
         if (error instanceof ForgeError) throw error;
-        return [name, []] as const;
+        // Nobody said who it was: whoever has failed may be, until the next look.
+        return [name, view.filter(hasFailed).map((entry) => entry.id)] as const;
       }
     });
     return Object.fromEntries(await Promise.all(found));
