@@ -19,7 +19,7 @@ export interface AtomicLimits {
  * seconds.
  */
 export const REDIS_LIMITS: AtomicLimits = {
-  lanes: { node: 1, source: 1, target: 1 },
+  lanes: { source: 1, target: 1 },
   keys: Number.MAX_SAFE_INTEGER,
   bytes: 2 ** 30,
   stalledBy: 'start',
@@ -31,7 +31,7 @@ export const REDIS_LIMITS: AtomicLimits = {
  * hands over.
  */
 export const VALKEY_LIMITS: AtomicLimits = {
-  lanes: { node: 6, source: 2, target: 4 },
+  lanes: { source: 2, target: 4 },
   keys: 64_000,
   bytes: 256 * 2 ** 20,
   stalledBy: 'keys',

@@ -59,17 +59,19 @@ export interface Pair {
   readonly ready: boolean;
 }
 
-/** How many tasks a node may have part in at a time: whichever end it is, as a source, as a target. */
+/**
+ * How many tasks a node may have part in at a time, as a source or as a target. It is never both: while a source hands over it holds all writes, those that it is given
+ * as a target among them. Two Valkey nodes that hand over to each other wait for each other, until both give up after ten seconds, and one takes over nevertheless what
+ * the other has begun to write to again: acknowledged writes are lost.
+ */
 export interface Lanes {
-  readonly node: number;
   readonly source: number;
   readonly target: number;
 }
 
 /**
- * Which pairs get a task now, by their place in the list; a pair may get several. Where a node has room for one task only this is the colouring of a
- * graph's edges, done as lists are scheduled: whoever has most left goes first, so that the longest queue is never what is left at the end. Nothing that could run is
- * kept waiting, and as the heads of queues shrink everybody's turn comes.
+ * Which pairs get a task now, by their place in the list; a pair may get several. It is done as lists are scheduled: whoever has most left goes first, so
+ * that the longest queue is never what is left at the end. Nothing that could run is kept waiting, and as the heads of queues shrink everybody's turn comes.
  */
 export function pairsToStart(pairs: readonly Pair[], lanes: Lanes): number[] {
   const load = new NodeLoad(lanes);
@@ -104,13 +106,8 @@ class NodeLoad {
   }
 
   hasRoom(from: string, to: string): boolean {
-    const { source, target, node } = this.lanes;
+    const { source, target } = this.lanes;
     const [sending, getting] = [this.#sources.get(from) ?? 0, this.#targets.get(to) ?? 0];
-    return (
-      sending < source &&
-      getting < target &&
-      sending + (this.#targets.get(from) ?? 0) < node &&
-      getting + (this.#sources.get(to) ?? 0) < node
-    );
+    return sending < source && getting < target && !this.#targets.has(from) && !this.#sources.has(to);
   }
 }

@@ -27,6 +27,14 @@ export function isUnderWay({ state }: AtomicTask): boolean {
   return state === 'running' || state === 'retrying';
 }
 
+/**
+ * Whether its source has gone on answering clients before it heard of the new owner: it holds writes for no longer than twice `cluster-manual-failover-timeout`. What
+ * it acknowledged from then on is not where the slots are, if the target took them over nevertheless. By Valkey's own words.
+ */
+export function endedItsPause({ side, state, error }: AtomicTask): boolean {
+  return side === 'export' && state === 'failed' && error.startsWith('Unpaused before migration completed');
+}
+
 const REDIS = 'CLUSTER MIGRATION STATUS';
 const VALKEY = 'CLUSTER GETSLOTMIGRATIONS';
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { isTrimming, isUnderWay, parseRedisTasks, parseValkeyTasks } from '../../domain/atomic-tasks.js';
+import { endedItsPause, isTrimming, isUnderWay, parseRedisTasks, parseValkeyTasks } from '../../domain/atomic-tasks.js';
 import { parseInfo } from '../../domain/parse-info.js';
 import { UnreadableAnswer } from '../../domain/unreadable.js';
 
@@ -78,6 +78,16 @@ describe('CLUSTER GETSLOTMIGRATIONS', () => {
     const read = () => parseValkeyTasks([valkeyTask({ operation, state: stage })])[0]?.state;
     if (state === undefined) expect(read).toThrow(UnreadableAnswer);
     else expect(read()).toBe(state);
+  });
+
+  it.each([
+    ['EXPORT', 'failed', 'Unpaused before migration completed (migration may have succeeded with lost writes)', true],
+    ['EXPORT', 'failed', 'Unpaused before failover completed', false],
+    ['EXPORT', 'failed', 'Connection lost to target', false],
+    ['IMPORT', 'failed', 'Unpaused before migration completed', false],
+    ['EXPORT', 'success', '', false],
+  ])('tells of an %s that %s (%s) whether its source answered too early: %s', (operation, state, message, ended) => {
+    expect(parseValkeyTasks([valkeyTask({ operation, state, message })]).map(endedItsPause)).toEqual([ended]);
   });
 
   it('knows no ends where a node only keeps track for its master', () => {

@@ -5,6 +5,7 @@ import { type Ledger, ledgerProblems } from '../support/ledger.js';
 import { openReshapeStage, type ReshapeStage } from '../support/reshape-stage.js';
 import { changesNothing, reshaped } from '../support/reshaped.js';
 import { until } from '../support/until.js';
+import { expectNoProblems } from '../support/no-problems.js';
 
 const KEYS = 20_000;
 /** So that a move of thousands of keys lasts long enough to be held in its middle. */
@@ -81,8 +82,8 @@ describe('shares of slots', { timeout: 300_000 }, () => {
     expect(report()).toMatchObject({ outcome: 'done', verdictAfter: { healthy: true } });
     for (const master of await masters()) expect(Math.abs(slotsOf(master) - 5461)).toBeLessThan(120);
     const verdict = await ledger.verify();
-    expect(ledgerProblems(verdict)).toEqual([]);
-    expect(await stage.problems({ balance: 'even' })).toEqual([]);
+    expectNoProblems(ledgerProblems(verdict));
+    expectNoProblems(await stage.problems({ balance: 'even' }));
     await ledger.clear();
     await changesNothing(stage, ['rebalance'], stage.specFile);
   });
@@ -102,8 +103,8 @@ describe('shares of slots', { timeout: 300_000 }, () => {
     expect(moved?.slotsDone).toBeGreaterThan(0);
     expect(moved?.slotsLeft).toBeGreaterThan(0);
     const verdict = await ledger.verify();
-    expect(ledgerProblems(verdict)).toEqual([]);
-    expect(await stage.problems()).toEqual([]);
+    expectNoProblems(ledgerProblems(verdict));
+    expectNoProblems(await stage.problems());
     await ledger.clear();
     await ledger.close();
     await reshaped(stage, { verb: ['rebalance', '--threshold', '0'], balance: 'even' });

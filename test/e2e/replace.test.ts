@@ -4,6 +4,7 @@ import { accountFor, type KilledMaster, ledgerProblems, ledgerWords } from '../s
 import { openReshapeStage, type ReshapeStage } from '../support/reshape-stage.js';
 import { changesNothing } from '../support/reshaped.js';
 import { until } from '../support/until.js';
+import { expectNoProblems } from '../support/no-problems.js';
 
 function beginOf({ steps }: OperationReport, id: string): string {
   const startedAt = steps.find((one) => one.id === id)?.startedAt;
@@ -55,11 +56,11 @@ describe.each(['redis-7.0', 'valkey-9.1'] as const)(
         );
         const verdict = await ledger.verify();
         console.log(ledgerWords(verdict, [killed]));
-        expect(ledgerProblems(verdict, { kills: [killed], errors: 'accepted' })).toEqual([]);
+        expectNoProblems(ledgerProblems(verdict, { kills: [killed], errors: 'accepted' }));
         // All errors are of the time until the failover, which the plan waits for: the replacement itself gives clients none.
         expect(verdict.lastError?.at ?? 0).toBeLessThan(Date.parse(beginOf(report, 'joinNodes')));
         expect(accountFor(verdict, [killed]).excused[0]?.losses.length).toBeLessThan(300);
-        expect(await stage.problems({ file })).toEqual([]);
+        expectNoProblems(await stage.problems({ file }));
         const nodes = await stage.nodes(file);
         expect(nodes.filter(({ role }) => role === 'master')).toHaveLength(3);
         expect(nodes.find((node) => node.host === 'h7')).toMatchObject({ role: 'replica', answered: true });

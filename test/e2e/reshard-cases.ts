@@ -25,10 +25,10 @@ export function describeReshard(engines: readonly EngineName[]): void {
     it('moves the ranges that it is told to move, and nothing else', async () => {
       const before = await masters();
       const [first, second] = before;
-      const [mine] = second?.slots ?? [];
-      const [theirs] = first?.slots ?? [];
-      const from = mine?.[0] ?? 0;
-      const other = theirs?.[0] ?? 0;
+      // The longest, so that a second try finds room between what the first one has moved.
+      const longest = (node?: NodeStatus) => [...(node?.slots ?? [])].sort((a, b) => b[1] - b[0] - (a[1] - a[0]))[0];
+      const from = longest(second)?.[0] ?? 0;
+      const other = longest(first)?.[0] ?? 0;
       const { report, ledger } = await reshaped(stage, {
         verb: [
           ...['reshard', '--slots', `${from}-${from + 99},${from + 500}`, '--to', first?.name ?? ''],

@@ -5,6 +5,7 @@ import { type Ledger, ledgerProblems, ledgerWords, startLedger } from '../suppor
 import { type MovingCluster, startMovingCluster } from '../support/moving-cluster.js';
 import { cliOf, proofProblems } from '../support/proof.js';
 import { until } from '../support/until.js';
+import { expectNoProblems } from '../support/no-problems.js';
 
 /** Thirds of all slots, as a new cluster has them. */
 const SHARES = [
@@ -53,14 +54,14 @@ describe.each(['redis-7.0', 'redis-8.6', 'valkey-8.1', 'valkey-9.1'] as const)(
       );
       const verdict = await ledger.verify();
       console.log(`${name}: ${ledgerWords(verdict)}`);
-      expect(ledgerProblems(verdict)).toEqual([]);
+      expectNoProblems(ledgerProblems(verdict));
       const owners = await cluster.owners();
       for (const [i, [from, to]] of SHARES.entries()) {
         expect(owners.slice(from, to + 1).every((names) => names.join() === cluster.masters[i])).toBe(true);
       }
       const nodes = [...cluster.servers.values()].map(({ address, port }) => ({ address, port }));
       const cli = cliOf(await requireEngine(name));
-      expect(await proofProblems({ nodes, password: cluster.password.admin, cli, balance: 'even' })).toEqual([]);
+      expectNoProblems(await proofProblems({ nodes, password: cluster.password.admin, cli, balance: 'even' }));
     });
   },
 );

@@ -4,6 +4,7 @@ import { type LedgerRequest, type LedgerVerdict, ledgerProblems, ledgerWords } f
 import type { ProofRequest } from './proof.js';
 import type { ReshapeStage } from './reshape-stage.js';
 import { until } from './until.js';
+import { expectNoProblems } from './no-problems.js';
 
 export interface ReshapedRequest {
   readonly verb: readonly string[];
@@ -44,8 +45,8 @@ export async function reshaped(stage: ReshapeStage, request: ReshapedRequest): P
     await until('the ledger writes on', () => written(acknowledged + BEFORE), 60_000);
     const verdict = await ledger.verify();
     console.log(`${verb.join(' ')}: ${ledgerWords(verdict)}`);
-    expect(ledgerProblems(verdict)).toEqual([]);
-    expect(await stage.problems({ file: after, ...(balance === undefined ? {} : { balance }) })).toEqual([]);
+    expectNoProblems(ledgerProblems(verdict));
+    expectNoProblems(await stage.problems({ file: after, ...(balance === undefined ? {} : { balance }) }));
     await ledger.clear();
     if (again === 'yes') await changesNothing(stage, verb, after);
     if (verb[0] !== 'apply' || again === 'no') await changesNothing(stage, ['apply'], after);

@@ -36,7 +36,7 @@ export function taskFailure({ transfer, ranges, words }: Refused): ForgeError | 
       return new ForgeError('CommandFailed', {
         what,
         left,
-        next: `See the logs of ${from.name} and ${to.name}; then run the same again: it goes on with what is left.`,
+        next: `See the logs of ${from.name} and ${to.name}; then run the same again: it goes on with what is left, key by key where the spec says moves.mover: keys.`,
       });
     default:
       return trouble satisfies never;

@@ -1,7 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { FIRST_PACE, nextPace } from '../../../domain/atomic-pace.js';
 import { atomicTroubleOf, fateOfTask, type StopReason } from '../../../domain/atomic-refusals.js';
+import { endedItsPause } from '../../../domain/atomic-tasks.js';
 import { ForgeError } from '../../../domain/errors.js';
+import { formatRanges } from '../../../domain/slots.js';
 import { beginTasks, foundTask, weightOf } from './atomic-begin.js';
 import { cancelTasks, unlessGone } from './atomic-cancel.js';
 import type { AtomicEngine } from './atomic-engine.js';
@@ -167,9 +169,12 @@ class AtomicMove {
     const tasks = await this.#nodes.tasks(name);
     if (tasks === null) return;
     for (const one of running) {
-      const standing = await standingOf(one, findTask(one, tasks, this.engine), this.#tools);
-      if (standing.kind === 'moved') this.#moved(one);
-      else if (standing.kind === 'failed') this.#failed(one, standing.words);
+      const task = findTask(one, tasks, this.engine);
+      const standing = await standingOf(one, task, this.#tools);
+      if (standing.kind === 'moved') {
+        if (task !== undefined && endedItsPause(task)) this.work.note(lateOwner(one));
+        this.#moved(one);
+      } else if (standing.kind === 'failed') this.#failed(one, standing.words);
     }
   }
 
@@ -256,6 +261,11 @@ class AtomicMove {
       while ((await this.#nodes.isTrimming(name)) && performance.now() < end) await sleep(LONG_POLL_MS);
     }
   }
+}
+
+function lateOwner({ pair, chunk }: Running): string {
+  const { from, to } = pair.transfer;
+  return `writes may be lost: ${to.name} took slots ${formatRanges(chunk.ranges)} over so late that ${from.name} had gone on answering; what it acknowledged after that is gone`;
 }
 
 function isDone({ left }: PairWork): boolean {

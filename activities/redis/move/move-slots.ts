@@ -195,6 +195,7 @@ class Moving {
         until: this.#until,
         signal: this.deps.signal,
         progress: add,
+        note: (line) => this.#effects.push(line),
       }),
     );
   }

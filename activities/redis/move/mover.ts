@@ -58,6 +58,8 @@ export interface MoveWork {
   readonly signal: AbortSignal;
   /** Told what has been moved so far by this work, several times a second. */
   readonly progress: (tally: MoveTally) => void;
+  /** Told a line that the report has to have, beside what has moved. */
+  readonly note: (line: string) => void;
 }
 
 export interface MoveTally {

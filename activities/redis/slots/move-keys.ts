@@ -54,6 +54,8 @@ export async function moveKeys(request: KeyMoves): Promise<void> {
     until: performance.now() + LOOK_AGAIN_MS,
     signal: request.signal ?? new AbortController().signal,
     progress: (tally) => request.moved(keys + tally.keys),
+    // Key by key there is nothing to tell beside what moved.
+    note: () => undefined,
   });
 }
 

@@ -128,6 +128,26 @@ describe.each<{ engine: EngineName; asked: 'source' | 'target' }>([
     for (const { to, ranges } of moves) expect(await ownedBy(to, ranges)).toBe(slotsIn(ranges));
   });
 
+  it('go by turns where two masters give to each other: who gives is not given to meanwhile', async () => {
+    const moves = [
+      { from: a, to: b, ranges: await slotsFrom(a, 60) },
+      { from: b, to: a, ranges: await slotsFrom(b, 60) },
+    ];
+    const before = new Set((await allTasks()).map(({ id }) => id));
+    const moving = cluster.move(moves, withRules({ maxKeysPerSecond: 100 }));
+    let ended = false;
+    void moving.finally(() => (ended = true)).catch(() => undefined);
+    const both: string[] = [];
+    while (!ended) {
+      const running = (await tasksOf(a)).filter(isUnderWay);
+      if (new Set(running.map(({ side }) => side)).size > 1) both.push(running.map(({ stage }) => stage).join());
+    }
+    expect((await moving).progress).toMatchObject({ slotsDone: 120, slotsLeft: 0 });
+    expect(both).toEqual([]);
+    expect((await allTasks()).filter(({ id, state }) => !before.has(id) && state !== 'done')).toEqual([]);
+    for (const { to, ranges } of moves) expect(await ownedBy(to, ranges)).toBe(60);
+  });
+
   const busyKeys = async () => {
     const keys = await Promise.all(cluster.masters.map((name) => cluster.pipeline(name, [['KEYS', 'busy:*']])));
     return keys.flat(2).map(String);

@@ -5,6 +5,7 @@ import { compactRanges } from '../../../../domain/slots.js';
 import type { FindingCode } from '../../../../domain/verdict.js';
 import { type Engine, type EngineName, fetchEngines, requireEngine } from '../../../../lab/engines.js';
 import { HalfCluster, type Shard } from '../../../support/half-states.js';
+import { expectNoProblems } from '../../../support/no-problems.js';
 
 /** The slots of one test, and who has to do with them. */
 interface Scene {
@@ -397,6 +398,6 @@ describe.each(ENGINES)('half states of slots on %s', (name) => {
       // On Valkey whoever comes back may bring the flags along that it had: half a state of its own.
       await cluster.mendAll();
     }
-    expect(await cluster.problems()).toEqual([]);
+    expectNoProblems(await cluster.problems());
   });
 });

@@ -5,6 +5,7 @@ import { compactRanges } from '../../../../domain/slots.js';
 import { fetchEngines, requireEngine } from '../../../../lab/engines.js';
 import { HalfCluster, type Shard } from '../../../support/half-states.js';
 import { until } from '../../../support/until.js';
+import { expectNoProblems } from '../../../support/no-problems.js';
 
 /** Each key of a snapshot takes so long, in microseconds: a task of fifteen keys is under way for some seconds. */
 const SLOW_US = 300_000;
@@ -22,7 +23,7 @@ describe.each(['redis-8.6', 'valkey-9.1'] as const)('tasks of %s that move slots
   afterEach(async () => {
     for (const node of cluster.names) await cluster.tell(node, ['CONFIG', 'SET', 'rdb-key-save-delay', 0]);
     await cluster.mendAll();
-    expect(await cluster.problems()).toEqual([]);
+    expectNoProblems(await cluster.problems());
   });
 
   interface Scene {
