@@ -34,7 +34,14 @@ export function describeReshard(engines: readonly EngineName[]): void {
           ...['reshard', '--slots', `${from}-${from + 99},${from + 500}`, '--to', first?.name ?? ''],
           ...['--slots', `${other}-${other + 49}`, '--to', second?.name ?? ''],
         ],
-        ledger: { slots: [[0, 16_383]], perSecond: 2500 },
+        // What moves and what lies beside it, so that each slot is written to again and again while it goes.
+        ledger: {
+          ...{ perSecond: 2500, mostKeys: 20_000 },
+          slots: [
+            [from, from + 599],
+            [other, other + 149],
+          ],
+        },
       });
       expect(report.steps.find(({ id }) => id.startsWith('moveSlots'))?.moved).toMatchObject({
         slotsDone: 151,
@@ -49,6 +56,7 @@ export function describeReshard(engines: readonly EngineName[]): void {
       expect(ownerOf(after, from + 500)).toBe(first?.name);
       expect(ownerOf(after, other + 49)).toBe(second?.name);
       expect(ledger.acknowledged).toBeGreaterThan(2000);
+      expect(ledger.leastWrites).toBeGreaterThan(0);
     });
   });
 }

@@ -24,6 +24,8 @@ export interface Reshaped {
   readonly ledger: LedgerVerdict;
 }
 
+/** No client may wait for so long: engines whose nodes wait for each other give up after more. */
+const STANDSTILL_MS = 5000;
 /** Writes before it begins and after it has ended. */
 const BEFORE = 1000;
 
@@ -46,6 +48,7 @@ export async function reshaped(stage: ReshapeStage, request: ReshapedRequest): P
     const verdict = await ledger.verify();
     console.log(`${verb.join(' ')}: ${ledgerWords(verdict)}`);
     expectNoProblems(ledgerProblems(verdict));
+    expect(verdict.latency.max).toBeLessThan(STANDSTILL_MS);
     expectNoProblems(await stage.problems({ file: after, ...(balance === undefined ? {} : { balance }) }));
     await ledger.clear();
     if (again === 'yes') await changesNothing(stage, verb, after);
