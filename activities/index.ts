@@ -1,6 +1,7 @@
 import type { SecretResolver } from '../config/secrets.js';
 import type { HostStep, LeaseRequest } from '../domain/steps.js';
 import { type ClusterActivities, createClusterActivities } from './cluster/activities.js';
+import { type AllHostsActivities, createAllHostsActivities } from './hosts/all-hosts.js';
 import { createHostActivities, type HostActivities } from './hosts/activities.js';
 import { confirmToken, forgetIdentities } from './hosts/lease.js';
 import type { HostHelper } from './hosts/helper.js';
@@ -16,7 +17,7 @@ import type { SshPool } from './ssh/pool.js';
 export type Activities = ForgeActivities & ServerActivities;
 
 /** What needs no Temporal server: `plan` and `status` call these directly. */
-export type ForgeActivities = HostActivities & RedisActivities & ClusterActivities;
+export type ForgeActivities = HostActivities & AllHostsActivities & RedisActivities & ClusterActivities;
 
 export interface Adapters {
   readonly ssh: SshPool;
@@ -31,9 +32,8 @@ export function createActivities({ ssh, secrets, helper }: Adapters): ForgeActiv
     confirm: (request) => confirmToken({ ssh, helper }, request),
     letGo: (request) => forgetIdentities({ ssh, helper }, request),
   });
-  return {
+  const fenced = {
     ...hosts,
-    ...redis,
     /** With the host's word the connections of every operation before are gone from its nodes, also where this one never speaks to them. */
     async takeLease(request: LeaseRequest) {
       const record = await hosts.takeLease(request);
@@ -46,6 +46,11 @@ export function createActivities({ ssh, secrets, helper }: Adapters): ForgeActiv
       await dropFences({ spec: step.spec, secrets, upTo: step.token.generation });
       return result;
     },
+  };
+  return {
+    ...fenced,
+    ...createAllHostsActivities(fenced),
+    ...redis,
     ...createClusterActivities({
       observe: (input) => redis.observeCluster(input),
       otherSecrets: (input) => otherSecrets(input, { secrets }),

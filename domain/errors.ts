@@ -48,11 +48,21 @@ export interface FailureText {
 export class ForgeError extends Error {
   override readonly name = 'ForgeError';
 
+  /** What came to its end all the same, where several things were done at once; `undefined` where that is not told apart. */
+  readonly done: readonly string[] | undefined;
+
   constructor(
     readonly type: FailureType,
     readonly text: FailureText,
-    options?: { cause?: unknown },
+    options?: { cause?: unknown; done?: readonly string[] },
   ) {
     super(`${text.what} ${text.left} ${text.next}`, options);
+    this.done = options?.done;
   }
+}
+
+/** Several texts as one that says them all, nothing twice. */
+export function joinTexts(texts: readonly FailureText[]): FailureText {
+  const all = (part: keyof FailureText) => [...new Set(texts.map((text) => text[part]))].filter(Boolean).join(' ');
+  return { what: all('what'), left: all('left'), next: all('next') };
 }

@@ -5,6 +5,7 @@
 export const READS = [
   'identifyServer',
   'surveyHost',
+  'surveyHosts',
   'examinePorts',
   'draftApplyPlan',
   'draftDestroyPlan',

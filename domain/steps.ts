@@ -12,6 +12,13 @@ export interface HostStep {
   readonly token: StepToken;
 }
 
+/** The same on several hosts. */
+export interface HostsStep {
+  readonly spec: ClusterSpec;
+  readonly hosts: readonly string[];
+  readonly token: StepToken;
+}
+
 export interface NodeStep extends HostStep {
   readonly port: number;
 }
@@ -29,4 +36,14 @@ export interface LeaseRequest {
   readonly breakLease?: string;
   /** The generation that the host had when it was examined: a record that is younger was wiped since. */
   readonly seen?: number;
+}
+
+export interface LeasesRequest extends Pick<LeaseRequest, 'spec' | 'lease' | 'breakLease'> {
+  /** By host, the generation that it had when it was examined. */
+  readonly seen: Readonly<Record<string, number>>;
+}
+
+export interface MembersRequest extends Pick<HostStep, 'spec' | 'token'> {
+  /** Redis's own ID of each member, by the node's name. */
+  readonly identities: Readonly<Record<string, string>>;
 }

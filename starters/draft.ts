@@ -1,5 +1,6 @@
 import type { DraftedPlan } from '../activities/cluster/activities.js';
 import type { ForgeActivities } from '../activities/index.js';
+import { surveyOutcome } from '../activities/hosts/all-hosts.js';
 import { ForgeError } from '../domain/errors.js';
 import type { Goal } from '../domain/goal.js';
 import type { DataDecision } from '../domain/operation.js';
@@ -83,14 +84,5 @@ export async function draftDestroy({
 
 /** Asks all hosts at once, those that are given up as lost apart; one that cannot be asked is part of the answer. The SSH pool bounds how many logins there are at a time. */
 export function surveyAll(activities: ForgeActivities, spec: ClusterSpec): Promise<HostOutcome[]> {
-  return Promise.all(
-    hostsAtWork(spec).map(async ({ name: host }): Promise<HostOutcome> => {
-      try {
-        return { host, surveyed: true, survey: await activities.surveyHost({ spec, host }) };
-      } catch (error) {
-        if (!(error instanceof ForgeError)) throw error;
-        return { host, surveyed: false, failure: error.type, what: error.text.what, next: error.text.next };
-      }
-    }),
-  );
+  return Promise.all(hostsAtWork(spec).map(({ name: host }) => surveyOutcome(activities, { spec, host }, 1)));
 }

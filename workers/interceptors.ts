@@ -28,7 +28,7 @@ function namedFailures(context: ActivityContext): ReturnType<ActivityInterceptor
             message: error.message,
             type: error.type,
             nonRetryable: !retry || isLastTry(context.info),
-            details: [error.text],
+            details: error.done === undefined ? [error.text] : [error.text, error.done],
           });
         }
       },

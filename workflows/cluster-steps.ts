@@ -1,7 +1,8 @@
-import { log } from '@temporalio/workflow';
+import { log, patched } from '@temporalio/workflow';
 import { hostsAtWork, specForHost } from '../domain/nodes.js';
 import { describeStep, type Step } from '../domain/plan.js';
 import type { ClusterWideStep } from '../domain/stages.js';
+import { ALL_HOSTS } from './activity-options.js';
 import { inParallel } from './in-parallel.js';
 import { moveSlots } from './move-slots.js';
 import type { Operation, StepAddress } from './operation.js';
@@ -74,6 +75,12 @@ async function rememberIdentities(
   ids: Readonly<Record<string, string>>,
 ): Promise<void> {
   const { spec } = operation.input;
+  if (patched(ALL_HOSTS)) {
+    await operation.activities.all.recordMembers.executeWithOptions({ summary: 'the hosts remember their nodes' }, [
+      { spec, identities: ids, token: { generation, step: 'recordIdentities', attempt: 0 } },
+    ]);
+    return;
+  }
   await inParallel(hostsAtWork(spec), spec.timings.hostParallelism, async ({ name: host, nodes }) => {
     // Who leaves and does not answer has none.
     const known = nodes.flatMap(({ port }) => {

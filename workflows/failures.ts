@@ -1,5 +1,5 @@
 import { ActivityFailure, ApplicationFailure } from '@temporalio/common';
-import { FAILURES, type FailureText, type FailureType } from '../domain/errors.js';
+import { FAILURES, type FailureText, type FailureType, joinTexts } from '../domain/errors.js';
 
 export interface NamedFailure {
   readonly type: FailureType;
@@ -35,8 +35,13 @@ export function together(failures: readonly unknown[]): unknown {
     return failures.find((error) => namedFailure(error) === undefined) ?? first;
   }
   if (named.length === 1) return first;
-  const all = (part: keyof FailureText) => [...new Set(named.map(({ text }) => text[part]))].filter(Boolean).join(' ');
-  return failure(one.type, { what: all('what'), left: all('left'), next: all('next') });
+  return failure(one.type, joinTexts(named.map(({ text }) => text)));
+}
+
+/** What came to its end all the same in an activity that does several things at once and failed; `undefined` where it had no time to say. */
+export function doneNevertheless(error: unknown): readonly string[] | undefined {
+  const cause = error instanceof ActivityFailure ? error.cause : error;
+  return cause instanceof ApplicationFailure ? (cause.details?.[1] as readonly string[] | undefined) : undefined;
 }
 
 /** A failure in the runbook's own words. */

@@ -1,10 +1,12 @@
-import { log, workflowInfo } from '@temporalio/workflow';
+import { log, patched, workflowInfo } from '@temporalio/workflow';
 import { operationWorkflowId } from '../domain/ids.js';
 import { hostsAtWork, specForHost } from '../domain/nodes.js';
 import type { OperationInput } from '../domain/operation.js';
 import type { OperationKind } from '../domain/plan.js';
 import type { Lease } from '../domain/survey.js';
-import type { OperationActivities } from './activity-options.js';
+import type { LeasesRequest } from '../domain/steps.js';
+import { ALL_HOSTS, type OperationActivities } from './activity-options.js';
+import { doneNevertheless } from './failures.js';
 import { inParallel } from './in-parallel.js';
 import { now } from './logbook.js';
 
@@ -52,6 +54,8 @@ export class HeldHosts {
     const { spec, actor, breakLease } = this.input;
     const { workflowId, runId } = workflowInfo();
     const lease = { generation, server, workflowId, runId, operation: this.kind, actor, since: now() };
+    if (patched(ALL_HOSTS))
+      return this.takeAll({ spec, lease, seen, ...(breakLease === undefined ? {} : { breakLease }) });
     await inParallel(hostsAtWork(spec), spec.timings.hostParallelism, async ({ name: host }) => {
       await this.activities.change.takeLease.executeWithOptions(
         { summary: `lease of ${host}, generation ${generation}` },
@@ -69,9 +73,37 @@ export class HeldHosts {
     });
   }
 
+  /** Where one fails, and nobody could say any more which were taken, all may have been: giving back what was not does no harm. */
+  private async takeAll(request: LeasesRequest): Promise<void> {
+    this.hosts = hostsAtWork(request.spec).map(({ name }) => name);
+    const summary = `leases of ${this.hosts.length} hosts, generation ${request.lease.generation}`;
+    try {
+      await this.activities.all.takeLeases.executeWithOptions({ summary }, [request]);
+    } catch (error) {
+      this.hosts = [...(doneNevertheless(error) ?? this.hosts)];
+      throw error;
+    }
+  }
+
+  private async releaseAll(): Promise<void> {
+    const { hosts } = this;
+    this.hosts = [];
+    if (hosts.length === 0) return;
+    const token = { generation: this.generation, step: 'releaseLease', attempt: 0 };
+    try {
+      await this.activities.all.releaseLeases.executeWithOptions(
+        { summary: `give back the leases of ${hosts.length} hosts` },
+        [{ spec: this.input.spec, hosts, token }],
+      );
+    } catch (error) {
+      log.warn('leases were not given back; the next operation of this cluster takes them over', { hosts, error });
+    }
+  }
+
   /** Gives every lease back. A host that cannot be reached keeps it; the next operation of this cluster takes it over. */
   async release(): Promise<void> {
     const { spec } = this.input;
+    if (patched(ALL_HOSTS)) return this.releaseAll();
     await inParallel(this.hosts, spec.timings.hostParallelism, async (host) => {
       try {
         await this.activities.change.releaseLease.executeWithOptions({ summary: `give back the lease of ${host}` }, [

@@ -52,7 +52,7 @@ export class Operation {
     readonly logbook: Logbook,
     kind: OperationKind,
   ) {
-    this.activities = activitiesFor(input.spec.timings);
+    this.activities = activitiesFor(input.spec);
     this.held = new HeldHosts(input, kind, this.activities);
     // A cancellation asks to stop at the next safe point; nothing that is under way is torn.
     CancellationScope.current().cancelRequested.catch(() => {

@@ -1,6 +1,8 @@
+import { patched } from '@temporalio/workflow';
 import type { DraftedPlan } from '../activities/cluster/activities.js';
 import { hostsAtWork, specForHost } from '../domain/nodes.js';
 import { generationsSeen, highestGeneration, type HostOutcome, leasesLeft } from '../domain/survey.js';
+import { ALL_HOSTS } from './activity-options.js';
 import { namedFailure } from './failures.js';
 import { inParallel } from './in-parallel.js';
 import type { Draft, Operation } from './operation.js';
@@ -26,6 +28,10 @@ export async function draftFromSurvey<Found>(
 /** Asks all hosts at once, before anything is changed. A host that cannot be asked is part of the answer. */
 async function surveyHosts(operation: Operation): Promise<HostOutcome[]> {
   const { spec } = operation.input;
+  if (patched(ALL_HOSTS)) {
+    const summary = `exam of ${hostsAtWork(spec).length} hosts`;
+    return operation.activities.survey.surveyHosts.executeWithOptions({ summary }, [{ spec }]);
+  }
   const outcomes: HostOutcome[] = [];
   await inParallel(hostsAtWork(spec), spec.timings.hostParallelism, async ({ name: host }) => {
     outcomes.push(await surveyHost(operation, host));

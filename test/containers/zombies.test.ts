@@ -86,7 +86,7 @@ describe('a worker that was stopped right before it sets the profile or brings t
     await setting.stopped();
     const bringing = await haunting.ghostAt(BRINGING);
     await bringing.stopped();
-    const last = await haunting.ghostAt('releaseLease');
+    const last = await haunting.ghostAt('releaseLeases');
     await last.stopped();
     await haunting.wakeAlone([setting, bringing]);
     await haunting.startHeir();

@@ -29,9 +29,9 @@ describe('operations survive', () => {
 
   it('kill -9 of the CLI: the operation goes on, and another terminal attaches to it', async () => {
     const { stage } = arena;
-    const taken = arena.effects.get('takeLease') ?? 0;
+    const taken = arena.effects.get('takeLeases') ?? 0;
     const cli = stage.begin('apply', '-f', stage.specFile, '--yes');
-    await until('the operation has begun', () => (arena.effects.get('takeLease') ?? 0) > taken, 60_000);
+    await until('the operation has begun', () => (arena.effects.get('takeLeases') ?? 0) > taken, 60_000);
     cli.kill('SIGKILL');
     const { exitCode, stdout, stderr } = await stage.run('ops', 'watch', stage.spec.name, '--json');
     expect(exitCode, stderr).toBe(0);

@@ -21,12 +21,18 @@ const FENCED_ALIKE = [
 const EXEMPT: Readonly<Record<string, string>> = {
   ...Object.fromEntries(
     [
-      ...['surveyHost', 'observeCluster', 'judgeCluster', 'awaitHealthy', 'awaitSettled'],
+      ...['surveyHost', 'surveyHosts', 'observeCluster', 'judgeCluster', 'awaitHealthy', 'awaitSettled'],
       ...['draftApplyPlan', 'draftDestroyPlan'],
     ].map((name) => [name, 'only reads']),
   ),
   ...Object.fromEntries(FENCED_ALIKE.map((name) => [name, 'behind the fence that formCluster and moveSlots show'])),
   ...Object.fromEntries(['readLog', 'readJournal'].map((name) => [name, 'only reads'])),
+  ...Object.fromEntries(
+    ['takeLease', 'releaseLease', 'recordIdentities'].map((name) => [
+      name,
+      'done on all hosts at once, by what is haunted',
+    ]),
+  ),
   smokeTest: 'works on keys of its own with a random name: test/activities/redis/smoke.test.ts',
   examinePorts: 'its listeners end by themselves and change nothing',
 };
@@ -89,7 +95,7 @@ const BUILDING = [
   row(
     apply,
     ['prepareHost', 'placeNode', 'startNode', 'formCluster'],
-    ['takeLease', 'formCluster', 'recordIdentities', 'releaseLease'],
+    ['takeLeases', 'formCluster', 'recordMembers', 'releaseLeases'],
   ),
   row(change, CHANGE, CHANGE),
   row(move, MOVE, MOVE),
@@ -97,12 +103,12 @@ const BUILDING = [
 
 /** Each kind has been there once, on hosts and on Redis both ways. With ZOMBIES=all every kind is, both ways; it takes three times as long. */
 const ENDING = [
-  row(destroy, ['takeLease', 'stopNode'], ['removeNode', 'releaseHost']),
+  row(destroy, ['takeLeases', 'stopNode'], ['removeNode', 'releaseHost']),
   ...(process.env['ZOMBIES'] === 'all'
     ? [
-        row(applyToBare, ['takeLease'], ['prepareHost', 'placeNode', 'startNode']),
+        row(applyToBare, ['takeLeases'], ['prepareHost', 'placeNode', 'startNode']),
         row(destroy, [], ['stopNode']),
-        row(applyToBare, ['recordIdentities', 'releaseLease'], []),
+        row(applyToBare, ['recordMembers', 'releaseLeases'], []),
         row(destroy, ['removeNode', 'releaseHost'], []),
       ]
     : []),

@@ -25,7 +25,7 @@ export const OPERATIONS: readonly MatrixOperation[] = [
   {
     name: 'apply: six nodes on three bare hosts',
     argv: ({ specFile }) => Promise.resolve(['apply', '-f', specFile]),
-    survivesReboot: ['takeLease', 'prepareHost', 'applyProfile', 'placeNode', 'startNode'],
+    survivesReboot: ['takeLeases', 'prepareHost', 'applyProfile', 'placeNode', 'startNode'],
   },
   {
     name: 'apply: changed settings and users of six running nodes',
@@ -41,7 +41,7 @@ export const OPERATIONS: readonly MatrixOperation[] = [
   {
     name: 'destroy, data and all',
     argv: ({ specFile, spec }) => Promise.resolve(['destroy', '-f', specFile, '--confirm', spec.name, '--delete-data']),
-    survivesReboot: ['takeLease', 'stopNode', 'removeNode'],
+    survivesReboot: ['takeLeases', 'stopNode', 'removeNode'],
   },
 ];
 

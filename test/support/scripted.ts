@@ -1,6 +1,7 @@
 import { Client, Connection, type WorkflowHandle } from '@temporalio/client';
 import { bundleWorkflowCode, DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
 import type { Activities } from '../../activities/index.js';
+import { type AllHostsActivities, createAllHostsActivities, type OnOneHost } from '../../activities/hosts/all-hosts.js';
 import { operationWorkflowId } from '../../domain/ids.js';
 import type { OperationInput } from '../../domain/operation.js';
 import { activityInterceptors } from '../../workers/interceptors.js';
@@ -74,6 +75,21 @@ export async function runScripted<T>(
   });
 }
 
+/** What is done on all hosts at once, by the product's own way of doing it: the script answers for each host. */
+function allHostsOf(script: Script): AllHostsActivities {
+  const scripted = <N extends keyof OnOneHost>(name: N): OnOneHost[N] => {
+    const answer = script[name];
+    if (answer !== undefined) return answer;
+    return (() => Promise.reject(new Error(`${name} is not in the script`)));
+  };
+  return createAllHostsActivities({
+    surveyHost: scripted('surveyHost'),
+    takeLease: scripted('takeLease'),
+    releaseLease: scripted('releaseLease'),
+    recordIdentities: scripted('recordIdentities'),
+  });
+}
+
 /** A worker with all workflows of the tree for as long as `use` takes. */
 export async function withScriptedWorker<T>(
   { address, taskQueue, script = {} }: { address: string; taskQueue: string; script?: Script },
@@ -89,7 +105,7 @@ export async function withScriptedWorker<T>(
       identity: IDENTITY,
       taskQueue,
       workflowBundle: await workflowBundle(),
-      activities: script,
+      activities: { ...allHostsOf(script), ...script },
       interceptors: { activity: [...activityInterceptors] },
     });
     const client = new Client({ connection, identity: IDENTITY });

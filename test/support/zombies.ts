@@ -11,7 +11,7 @@ import { until } from './until.js';
 /** Which test haunts which kind of step: hosts of the process lab have the operating system and the engine of the machine that they share. */
 export const ZOMBIE_CASES = {
   processHosts: {
-    apply: ['takeLease', 'prepareHost', 'placeNode', 'startNode', 'formCluster', 'recordIdentities', 'releaseLease'],
+    apply: ['takeLeases', 'prepareHost', 'placeNode', 'startNode', 'formCluster', 'recordMembers', 'releaseLeases'],
     change: ['setSettings', 'setUsers'],
     move: ['moveSlots'],
     destroy: ['stopNode', 'removeNode', 'releaseHost'],
@@ -20,7 +20,10 @@ export const ZOMBIE_CASES = {
 } as const;
 
 /** The step in the token where it has another name than the activity. */
-const STEP_OF: Readonly<Record<string, string>> = { setSettings: 'changeSettings', setUsers: 'changeSettings' };
+const STEP_OF: Readonly<Record<string, string>> = {
+  ...{ setSettings: 'changeSettings', setUsers: 'changeSettings', takeLeases: 'takeLease' },
+  ...{ releaseLeases: 'releaseLease', recordMembers: 'recordIdentities' },
+};
 
 interface Ghost {
   readonly worker: Process;

@@ -8,7 +8,7 @@ import type { OperationReport } from '../../domain/operation.js';
 import type { NodeStatus, Verdict } from '../../domain/verdict.js';
 import { awaitReport } from '../../starters/reports.js';
 import { runScripted, type Script } from '../support/scripted.js';
-import { specOf } from '../support/spec.js';
+import { hostOf, specOf } from '../support/spec.js';
 import { formedSurveys, surveyOf, verdictOf } from '../support/survey.js';
 import { until } from '../support/until.js';
 import { starts, world } from '../support/world.js';
@@ -198,6 +198,75 @@ describe('an operation', () => {
     });
     expect(calls.filter((call) => call === 'release')).toHaveLength(5);
     expect(calls).not.toContain('start');
+  });
+
+  it.each([3, 30])(
+    'looks at, takes and gives back %i hosts in one activity each: its history is as long for more',
+    async (count) => {
+      const cluster = fresh();
+      const hosts = Array.from({ length: count }, (_, i) => hostOf(`h${i + 1}`, { zone: `z${i % 3}` }));
+      const events = await runScripted(
+        {
+          ...{ address, cluster, workflow: 'applyClusterWorkflow', script: world({ steps: starts('h1') }) },
+          input: { spec: specOf({ name: cluster, hosts }) },
+        },
+        async ({ handle }) => {
+          expect(await awaitReport(handle)).toMatchObject({ outcome: 'done', changed: true });
+          return (await handle.fetchHistory()).events ?? [];
+        },
+      );
+      const asked = events.flatMap((event) => event.activityTaskScheduledEventAttributes?.activityType?.name ?? []);
+      const all = ['surveyHosts', 'takeLeases', 'releaseLeases'];
+      expect(asked.filter((name) => all.includes(name))).toEqual(all);
+      expect(asked.filter((name) => /Host|Lease/.test(name) && !all.includes(name))).toEqual([]);
+      expect(events.length).toBeLessThan(80);
+    },
+  );
+
+  it('asks again for the lease of a host that does not answer, and gives back what it got where it stays away', async () => {
+    const calls: string[] = [];
+    const tries = new Map<string, number>();
+    const report = await reportOf(
+      world({
+        steps: starts('h1'),
+        calls,
+        script: {
+          takeLease: async ({ host }) => {
+            const times = (tries.get(host) ?? 0) + 1;
+            tries.set(host, times);
+            if (host === 'h5' && times === 1)
+              throw new ForgeError('HostUnreachable', { what: 'h5', left: '', next: '' });
+            if (host === 'h6' && times === 2)
+              throw new ForgeError('Locked', { what: 'h6 is held', left: '', next: '' });
+            return Promise.resolve(surveyOf(host).record);
+          },
+          releaseLease: async ({ host, token }) => {
+            calls.push(`release ${host} ${token.step} ${token.generation}`);
+            return Promise.resolve({ effects: [] });
+          },
+        },
+      }),
+    );
+    expect(report).toMatchObject({ outcome: 'refused', failure: { type: 'Locked', text: { what: 'h6 is held' } } });
+    expect(calls.sort()).toEqual(['h1', 'h2', 'h3', 'h4', 'h5'].map((host) => `release ${host} releaseLease 8`));
+  });
+
+  it('tries to give every other lease back where one cannot be, and says nothing of it in the report', async () => {
+    const given: string[] = [];
+    const report = await reportOf(
+      world({
+        steps: starts('h1'),
+        script: {
+          releaseLease: async ({ host }) => {
+            if (host === 'h1') throw new ForgeError('Fenced', { what: 'h1 has a newer one', left: '', next: '' });
+            given.push(host);
+            return Promise.resolve({ effects: [] });
+          },
+        },
+      }),
+    );
+    expect(report).toMatchObject({ outcome: 'done' });
+    expect(given.sort()).toEqual(['h2', 'h3', 'h4', 'h5', 'h6']);
   });
 
   it('lets the other hosts come to their end where one fails, and reports the failure with a last look', async () => {
