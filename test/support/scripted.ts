@@ -80,7 +80,7 @@ function allHostsOf(script: Script): AllHostsActivities {
   const scripted = <N extends keyof OnOneHost>(name: N): OnOneHost[N] => {
     const answer = script[name];
     if (answer !== undefined) return answer;
-    return (() => Promise.reject(new Error(`${name} is not in the script`)));
+    return () => Promise.reject(new Error(`${name} is not in the script`));
   };
   return createAllHostsActivities({
     surveyHost: scripted('surveyHost'),
