@@ -41,6 +41,8 @@ export async function connect(request: ConnectRequest): Promise<Client> {
       client.destroy();
       failureOf({ request, trust, refused, error }).then(reject, reject);
     };
+    // A command is several small packets each way: without this each waits some 40 ms for the other side's delayed acknowledgement.
+    client.once('connect', () => client.setNoDelay(true));
     client.once('ready', () => resolve(client));
     // Stays for the connection's life: an error that nobody listens to would end the process.
     client.on('error', fail);

@@ -1,9 +1,10 @@
 import { spawn } from 'node:child_process';
 import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import ssh2 from 'ssh2';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { createSshPool, type SshCommand, type SshPool } from '../../../activities/ssh/pool.js';
 import { fetchHostKeys, fingerprint } from '../../../activities/ssh/host-key.js';
 import { ForgeError } from '../../../domain/errors.js';
@@ -74,6 +75,16 @@ const alive = (pid: string) => {
 };
 
 describe('a command', () => {
+  it('waits for no acknowledgement between small packets', async () => {
+    const asked = vi.spyOn(Socket.prototype, 'setNoDelay');
+    try {
+      await withPool((own) => run({ argv: ['true'] }, own));
+      expect(asked).toHaveBeenCalledWith(true);
+    } finally {
+      asked.mockRestore();
+    }
+  });
+
   it('gives exit code, output and error output, and takes content on stdin', async () => {
     const result = await run({ argv: ['sh', '-c', 'cat; echo no >&2; exit 3'], stdin: 'żółć\n' });
     expect(result).toEqual({ exitCode: 3, stdout: 'żółć\n', stderr: 'no\n' });
