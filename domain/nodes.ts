@@ -48,6 +48,11 @@ export function leavingNodes(spec: ClusterSpec): LeavingNode[] {
   });
 }
 
+/** Names of the nodes that will not come back, by the spec's word. */
+export function lostNodes(spec: ClusterSpec): string[] {
+  return leavingNodes(spec).flatMap(({ name, leaving }) => (leaving === 'lost' ? [name] : []));
+}
+
 /** Hosts that keep at least one node. */
 export function stayingHosts(spec: ClusterSpec): HostSpec[] {
   return spec.hosts.filter(({ nodes }) => nodes.some(({ leaving }) => leaving === undefined));

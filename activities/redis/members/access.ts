@@ -1,5 +1,5 @@
 import type { LookedNode } from '../../../domain/members.js';
-import { leavingNodes } from '../../../domain/nodes.js';
+import { lostNodes } from '../../../domain/nodes.js';
 import type { ClusterStep } from '../../../domain/reshape-steps.js';
 import type { ClusterSpec } from '../../../domain/spec.js';
 import { userName } from '../../../domain/users.js';
@@ -62,7 +62,7 @@ async function lookAsOperator(
 
 /** The spec without the nodes whose host will not come back. */
 function withoutLost(spec: ClusterSpec): ClusterSpec {
-  const lost = leavingNodes(spec).flatMap(({ name, leaving }) => (leaving === 'lost' ? [name] : []));
+  const lost = lostNodes(spec);
   return withoutNodes(spec, new Set(lost));
 }
 

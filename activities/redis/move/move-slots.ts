@@ -17,6 +17,7 @@ import { moveByBest } from './choose.js';
 import type { MoveTally, MovingMaster, Transfer } from './mover.js';
 import { setNodeTimeout } from './node-timeout.js';
 import { countKeys } from './pair.js';
+import { patienceOf } from './patience.js';
 import { throwReclaim } from './reclaim.js';
 import { MoveTrouble, silent } from './trouble.js';
 
@@ -33,9 +34,6 @@ export interface MoveSlotsDeps extends FenceDeps {
 
 /** Between tries of a move that met trouble. */
 const AGAIN_MS = 250;
-
-/** A node that is not seen as it is by the others may take so many node timeouts to be, and to be failed over. */
-const PATIENCE_TIMEOUTS = 3;
 
 /**
  * Moves as many of the slots as fit into its time, and leaves none open when it returns. What is to be done is asked of the nodes, so it goes on from
@@ -119,7 +117,7 @@ class Moving {
     await tellHeirs({
       ...{ spec: this.step.spec, viewers, nodes: this.nodes, signal: this.deps.signal },
       targets: [...new Set(resolved.transfers.map(({ to }) => to))],
-      until: this.#quietSince + PATIENCE_TIMEOUTS * this.step.spec.redis.nodeTimeoutMs,
+      until: this.#quietSince + patienceOf(this.step.spec),
       progress: () => this.deps.progress({ ...this.#tally, slotsLeft: slotsLeft(resolved) }),
     });
   }
@@ -127,7 +125,7 @@ class Moving {
   /** Waits a little where trouble may pass, and has not lasted for too long. @throws ForgeError */
   async #bear(error: MoveTrouble, { resolved }: Looked): Promise<void> {
     const { trouble } = error.text;
-    const patienceMs = PATIENCE_TIMEOUTS * this.step.spec.redis.nodeTimeoutMs;
+    const patienceMs = patienceOf(this.step.spec);
     const mayPass = trouble === 'passes' || trouble === 'roles';
     if (!mayPass || performance.now() > this.#quietSince + patienceMs) throw this.#failure(error, resolved);
     await sleep(AGAIN_MS);

@@ -1,9 +1,18 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { ClusterSpec } from '../../../domain/spec.js';
 import { MoveTrouble } from './trouble.js';
 
 /** Between tries of what may pass. */
 const AGAIN_MS = 50;
 const AGAIN_AT_MOST_MS = 1000;
+
+/** A node that is not seen as it is by the others may take so many node timeouts to be, and to be failed over. */
+const NODE_TIMEOUTS = 3;
+
+/** How long trouble among the nodes may last, milliseconds. */
+export function patienceOf({ redis }: Pick<ClusterSpec, 'redis'>): number {
+  return NODE_TIMEOUTS * redis.nodeTimeoutMs;
+}
 
 /** Bears with what may pass, for so long from the last time that something went well. */
 export class Patience {

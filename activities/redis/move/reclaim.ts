@@ -1,10 +1,9 @@
 import type { Viewer } from '../../../domain/move-transfers.js';
-import { declaredNodes } from '../../../domain/nodes.js';
+import { declaredNodes, lostNodes } from '../../../domain/nodes.js';
 import { endpoint } from '../../../domain/picture.js';
 import type { ClusterSpec } from '../../../domain/spec.js';
 import { fallenBefore } from '../fallen.js';
 import type { OpenNodes } from '../open-nodes.js';
-import { frame } from '../slots/look.js';
 import { movesByKeys } from './choose.js';
 import type { Transfer } from './mover.js';
 import { MoveTrouble, silent } from './trouble.js';
@@ -22,7 +21,7 @@ export interface ReclaimRequest {
  * @throws MoveTrouble; ForgeError Fenced
  */
 export async function throwReclaim({ transfers, viewers, spec, nodes }: ReclaimRequest): Promise<void> {
-  const { lost } = frame(spec);
+  const lost = lostNodes(spec);
   const silentNodes = declaredNodes(spec).filter(
     ({ name }) => !lost.includes(name) && !viewers.some((viewer) => viewer.name === name),
   );

@@ -1,6 +1,6 @@
 import type { SecretResolver } from '../../../config/secrets.js';
 import { capabilitiesOf } from '../../../domain/capabilities.js';
-import { leavingNodes } from '../../../domain/nodes.js';
+import { lostNodes } from '../../../domain/nodes.js';
 import {
   type AnsweringNode,
   answering,
@@ -50,10 +50,7 @@ export async function lookAtSlots(
 
 /** What of the states comes from the spec. */
 export function frame(spec: ClusterSpec): Pick<SlotStates, 'lost' | 'replicasPerMaster'> {
-  const lost = leavingNodes(spec)
-    .filter(({ leaving }) => leaving === 'lost')
-    .map(({ name }) => name);
-  return { lost, replicasPerMaster: spec.shape.replicasPerMaster };
+  return { lost: lostNodes(spec), replicasPerMaster: spec.shape.replicasPerMaster };
 }
 
 function declaredMasters<Node extends Pick<SlotNode, 'declared' | 'id' | 'view'>>(nodes: readonly Node[]): Node[] {

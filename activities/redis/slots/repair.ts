@@ -10,6 +10,7 @@ import type { StepResult } from '../../../domain/steps.js';
 import { userName } from '../../../domain/users.js';
 import { Fence, type FenceDeps } from '../fence.js';
 import { tellHeirs } from '../move/heirs.js';
+import { patienceOf } from '../move/patience.js';
 import { MoveTrouble } from '../move/trouble.js';
 import { DoneRepairs } from './done-repairs.js';
 import { moveKeys } from './move-keys.js';
@@ -20,9 +21,6 @@ import { uncoverKeys } from './uncover.js';
 
 /** Slots that are worked on at once: as many are open at the most, beside those that were found so. */
 const SLOTS_AT_ONCE = 256;
-
-/** A failover takes no longer than so many node timeouts, or does not come. */
-const PATIENCE_TIMEOUTS = 3;
 
 export interface RepairDeps extends FenceDeps {
   /** Told what goes on, several times a second: a heartbeat. */
@@ -124,7 +122,7 @@ class Mending {
     if (targets.length === 0) return false;
     return tellHeirs({
       ...{ spec, targets, viewers: table.members, nodes: this.nodes },
-      until: performance.now() + PATIENCE_TIMEOUTS * spec.redis.nodeTimeoutMs,
+      until: performance.now() + patienceOf(spec),
       signal: this.deps.signal ?? new AbortController().signal,
       progress: () => this.deps.progress?.('waiting for a failover'),
     });
