@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Document } from 'yaml';
-import { fetchEngines, requireEngine } from '../../lab/engines.js';
+import { requireEngine } from '../../lab/engines.js';
 import { failureOf } from '../support/failure.js';
 import { openPackageRepository, type PackageRepository, sha256 } from '../support/package-repository.js';
 import { openSystemdLab, type SystemdLab } from '../support/systemd-lab.js';
@@ -10,7 +10,6 @@ let hosts: SystemdLab;
 let repository: PackageRepository;
 let url: string;
 beforeAll(async () => {
-  await fetchEngines();
   hosts = await openSystemdLab({ hosts: 1, nodesPerHost: 3 });
   repository = await openPackageRepository('forge-redis', await requireEngine('redis-8.6'), ['8.6.1-1', '8.6.2-1']);
   await hosts.sh('h1', "echo 'operator ALL=(ALL) NOPASSWD: ALL' >/etc/sudoers.d/redisforge");

@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, inject, it } from 'vitest';
 import { OS_PROFILE } from '../../domain/os-profile.js';
 import type { LabHost } from '../../lab/driver.js';
-import { fetchEngines, requireEngine } from '../../lab/engines.js';
+import { requireEngine } from '../../lab/engines.js';
 import { openStage, type Stage } from '../support/e2e.js';
 import { type RefusalLine, refusalLines, stateOf } from '../support/snapshot.js';
 import { done, Haunting, ZOMBIE_CASES } from '../support/zombies.js';
@@ -13,7 +13,6 @@ let stage: Stage;
 let haunting: Haunting;
 
 beforeAll(async () => {
-  await fetchEngines();
   stage = await openStage({
     temporalAddress,
     name: `zombie-${process.pid}`,

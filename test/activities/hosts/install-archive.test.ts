@@ -13,7 +13,7 @@ import { createSshPool, type SshPool } from '../../../activities/ssh/pool.js';
 import type { ArchiveSpec, ClusterSpec } from '../../../domain/spec.js';
 import { engineName, examinedServer } from '../../../domain/install.js';
 import { digestOf } from '../../../lab/engine-folder.js';
-import { type Engine, fetchEngines, requireEngine } from '../../../lab/engines.js';
+import { type Engine, requireEngine } from '../../../lab/engines.js';
 import { failureOf } from '../../support/failure.js';
 import { startLab, type TestLab } from '../../support/lab.js';
 import { until } from '../../support/until.js';
@@ -29,7 +29,6 @@ let folder: string;
 let base: ClusterSpec;
 
 beforeAll(async () => {
-  await fetchEngines();
   engine = await requireEngine('redis-8.6');
   ssh = createSshPool();
   activities = createHostActivities({ ssh, secrets: randomSecrets(), helper: hostHelper() });

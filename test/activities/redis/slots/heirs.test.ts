@@ -1,14 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { selfOf } from '../../../../domain/observation.js';
-import { fetchEngines, requireEngine } from '../../../../lab/engines.js';
+import { requireEngine } from '../../../../lab/engines.js';
 import { HalfCluster, type Shard } from '../../../support/half-states.js';
 import { expectNoProblems } from '../../../support/no-problems.js';
 
 describe('a source that is killed while its half states are mended', () => {
   let cluster: HalfCluster;
   beforeAll(async () => {
-    await fetchEngines();
     cluster = await HalfCluster.start(await requireEngine('redis-7.0'));
   }, 120_000);
   afterAll(() => cluster?.stop());

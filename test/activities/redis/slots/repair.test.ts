@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { capabilitiesOf } from '../../../../domain/capabilities.js';
 import type { SlotRepair } from '../../../../domain/slot-repairs.js';
 import { compactRanges } from '../../../../domain/slots.js';
-import { type EngineName, fetchEngines, requireEngine } from '../../../../lab/engines.js';
+import { type EngineName, requireEngine } from '../../../../lab/engines.js';
 import { HalfCluster, type Shard } from '../../../support/half-states.js';
 import { expectNoProblems } from '../../../support/no-problems.js';
 import { KILLED_DRIVERS, KILLED_NODES, type Scene, SWAPS } from './half-state-cases.js';
@@ -30,7 +30,6 @@ const ENGINES: readonly EngineName[] = ['redis-7.0', 'redis-8.6', 'valkey-8.1', 
 describe.each(ENGINES)('half states of slots on %s', (name) => {
   let cluster: HalfCluster;
   beforeAll(async () => {
-    await fetchEngines();
     cluster = await HalfCluster.start(await requireEngine(name));
   }, 300_000);
   afterAll(() => cluster?.stop());

@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { type AtomicTask, isUnderWay, parseRedisTasks, parseValkeyTasks } from '../../../../domain/atomic-tasks.js';
 import { type AnsweringNode, selfOf } from '../../../../domain/observation.js';
 import { compactRanges } from '../../../../domain/slots.js';
-import { fetchEngines, requireEngine } from '../../../../lab/engines.js';
+import { requireEngine } from '../../../../lab/engines.js';
 import { HalfCluster, type Shard } from '../../../support/half-states.js';
 import { until } from '../../../support/until.js';
 import { expectNoProblems } from '../../../support/no-problems.js';
@@ -16,7 +16,6 @@ describe.each(['redis-8.6', 'valkey-9.1'] as const)('tasks of %s that move slots
   let cluster: HalfCluster;
 
   beforeAll(async () => {
-    await fetchEngines();
     cluster = await HalfCluster.start(await requireEngine(name));
   }, 300_000);
   afterAll(() => cluster?.stop());
