@@ -48,7 +48,7 @@ export interface FailureText {
 export class ForgeError extends Error {
   override readonly name = 'ForgeError';
 
-  /** What came to its end all the same, where several things were done at once; `undefined` where that is not told apart. */
+  /** What came to its end all the same, or may have, where several things were done at once; `undefined` where that is not told apart. */
   readonly done: readonly string[] | undefined;
 
   constructor(

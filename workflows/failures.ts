@@ -38,7 +38,7 @@ export function together(failures: readonly unknown[]): unknown {
   return failure(one.type, joinTexts(named.map(({ text }) => text)));
 }
 
-/** What came to its end all the same in an activity that does several things at once and failed; `undefined` where it had no time to say. */
+/** What came to its end all the same, or may have, in an activity that does several things at once and failed; `undefined` where it had no time to say. */
 export function doneNevertheless(error: unknown): readonly string[] | undefined {
   const cause = error instanceof ActivityFailure ? error.cause : error;
   return cause instanceof ApplicationFailure ? (cause.details?.[1] as readonly string[] | undefined) : undefined;

@@ -20,6 +20,8 @@ interface TakeRequest {
 export class HeldHosts {
   private hosts: string[] = [];
   private taken: number | null = null;
+  /** Whether each of them was taken; else it may have been. */
+  private sure = true;
 
   constructor(
     private readonly input: OperationInput,
@@ -81,6 +83,7 @@ export class HeldHosts {
       await this.activities.all.takeLeases.executeWithOptions({ summary }, [request]);
     } catch (error) {
       this.hosts = [...(doneNevertheless(error) ?? this.hosts)];
+      this.sure = false;
       throw error;
     }
   }
@@ -91,10 +94,12 @@ export class HeldHosts {
     if (hosts.length === 0) return;
     const token = { generation: this.generation, step: 'releaseLease', attempt: 0 };
     try {
-      await this.activities.all.releaseLeases.executeWithOptions(
-        { summary: `give back the leases of ${hosts.length} hosts` },
-        [{ spec: this.input.spec, hosts, token }],
-      );
+      const summary = `give back the leases of ${hosts.length} hosts`;
+      // Nobody waits once more for a host that did not answer when its lease was to be taken.
+      const patience = this.sure ? {} : { retry: { initialInterval: 250, maximumAttempts: 2 } };
+      await this.activities.all.releaseLeases.executeWithOptions({ summary, ...patience }, [
+        { spec: this.input.spec, hosts, token },
+      ]);
     } catch (error) {
       log.warn('leases were not given back; the next operation of this cluster takes them over', { hosts, error });
     }

@@ -58,10 +58,13 @@ export async function surveyOutcome(
   }
 }
 
-/** Takes the lease of every host at work. Throws ForgeError, those of one host; its `done` are the hosts whose lease was taken. */
+/**
+ * Takes the lease of every host at work. Throws ForgeError, those of one host; its `done` are the hosts whose lease may have been taken, by this attempt or one before:
+ * all but those that refused.
+ */
 async function takeLeases(one: OnOneHost, { spec, lease, seen, breakLease }: LeasesRequest): Promise<void> {
   const hosts = hostsAtWork(spec).map(({ name }) => name);
-  await onEach({ spec, hosts, after: 'stop' }, async (host) => {
+  await onEach({ spec, hosts, after: 'go-on' }, async (host) => {
     const known = seen[host] === undefined ? {} : { seen: seen[host] };
     const broken = breakLease === undefined ? {} : { breakLease };
     await one.takeLease({ spec: specForHost(spec, host), host, lease, ...known, ...broken });
@@ -97,11 +100,16 @@ async function onEach(
   }: { readonly spec: ClusterSpec; readonly hosts: readonly string[]; readonly after: 'stop' | 'go-on' },
   work: (host: string) => Promise<void>,
 ): Promise<void> {
-  const done: string[] = [];
+  const refused = new Set<string>();
   const failures = await attempts(hosts, { width: widthOf(spec), after }, async (host) => {
-    await work(host);
-    done.push(host);
+    try {
+      await work(host);
+    } catch (error) {
+      if (error instanceof ForgeError && !FAILURES[error.type].retry) refused.add(host);
+      throw error;
+    }
   });
+  const done = hosts.filter((host) => !refused.has(host));
   if (failures.length > 0) throw asOne(failures, done);
 }
 

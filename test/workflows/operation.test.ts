@@ -251,6 +251,31 @@ describe('an operation', () => {
     expect(calls.sort()).toEqual(['h1', 'h2', 'h3', 'h4', 'h5'].map((host) => `release ${host} releaseLease 8`));
   });
 
+  it('gives back what an attempt before took, where the last one got no further than a host that does not answer', async () => {
+    const given: string[] = [];
+    let tries = 0;
+    const report = await reportOf(
+      world({
+        steps: starts('h1'),
+        script: {
+          takeLease: async ({ host }) => {
+            if (host === 'h1' && ++tries < 3)
+              throw new ForgeError('HostUnreachable', { what: 'h1', left: '', next: '' });
+            if (host === 'h1') throw new ForgeError('HostKeyChanged', { what: 'h1 is another', left: '', next: '' });
+            if (tries > 1) throw new ForgeError('HostUnreachable', { what: host, left: '', next: '' });
+            return Promise.resolve(surveyOf(host).record);
+          },
+          releaseLease: async ({ host }) => {
+            given.push(host);
+            return Promise.resolve({ effects: [] });
+          },
+        },
+      }),
+    );
+    expect(report).toMatchObject({ outcome: 'refused', failure: { type: 'HostKeyChanged' } });
+    expect(given.sort()).toEqual(['h2', 'h3', 'h4', 'h5', 'h6']);
+  });
+
   it('tries to give every other lease back where one cannot be, and says nothing of it in the report', async () => {
     const given: string[] = [];
     const report = await reportOf(
