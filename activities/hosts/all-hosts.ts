@@ -64,16 +64,16 @@ export async function surveyOutcome(
  */
 async function takeLeases(one: OnOneHost, { spec, lease, seen, breakLease }: LeasesRequest): Promise<void> {
   const hosts = hostsAtWork(spec).map(({ name }) => name);
-  await onEach({ spec, hosts, after: 'go-on' }, async (host) => {
+  await onEach({ spec, hosts, decides: 'lasting' }, async (host) => {
     const known = seen[host] === undefined ? {} : { seen: seen[host] };
     const broken = breakLease === undefined ? {} : { breakLease };
     await one.takeLease({ spec: specForHost(spec, host), host, lease, ...known, ...broken });
   });
 }
 
-/** Gives the leases of these hosts back; one that fails keeps no other one. */
+/** Gives the leases of these hosts back; one that fails keeps no other one, and while one may still be given back it is asked again. */
 async function releaseLeases(one: OnOneHost, { spec, hosts, token }: HostsStep): Promise<void> {
-  await onEach({ spec, hosts, after: 'go-on' }, async (host) => {
+  await onEach({ spec, hosts, decides: 'passing' }, async (host) => {
     await one.releaseLease({ spec: specForHost(spec, host), host, token });
   });
 }
@@ -81,7 +81,7 @@ async function releaseLeases(one: OnOneHost, { spec, hosts, token }: HostsStep):
 /** What Redis cannot hold of itself: each host remembers which nodes are members on it. */
 async function recordMembers(one: OnOneHost, { spec, identities, token }: MembersRequest): Promise<void> {
   const hosts = hostsAtWork(spec);
-  await onEach({ spec, hosts: hosts.map(({ name }) => name), after: 'stop' }, async (host) => {
+  await onEach({ spec, hosts: hosts.map(({ name }) => name), decides: 'lasting' }, async (host) => {
     const nodes = hosts.find(({ name }) => name === host)?.nodes ?? [];
     // Who leaves and does not answer has none.
     const known = nodes.flatMap(({ port }) => {
@@ -92,35 +92,37 @@ async function recordMembers(one: OnOneHost, { spec, identities, token }: Member
   });
 }
 
-async function onEach(
-  {
-    spec,
-    hosts,
-    after,
-  }: { readonly spec: ClusterSpec; readonly hosts: readonly string[]; readonly after: 'stop' | 'go-on' },
-  work: (host: string) => Promise<void>,
-): Promise<void> {
+interface Each {
+  readonly spec: ClusterSpec;
+  readonly hosts: readonly string[];
+  /** Which failure is told where there are both kinds: all is asked again where it may pass. */
+  readonly decides: 'lasting' | 'passing';
+}
+
+/** Throws ForgeError where some fail, when all have come to their end; its `done` are all but those that refused. */
+async function onEach({ spec, hosts, decides }: Each, work: (host: string) => Promise<void>): Promise<void> {
   const refused = new Set<string>();
-  const failures = await attempts(hosts, { width: widthOf(spec), after }, async (host) => {
+  const failures = await attempts(hosts, { width: widthOf(spec), after: 'go-on' }, async (host) => {
     try {
       await work(host);
     } catch (error) {
-      if (error instanceof ForgeError && !FAILURES[error.type].retry) refused.add(host);
+      if (error instanceof ForgeError && lasts(error)) refused.add(host);
       throw error;
     }
   });
+  if (failures.length === 0) return;
+  const named = failures.filter((failure) => failure instanceof ForgeError);
+  const first = named.find((failure) => lasts(failure) === (decides === 'lasting')) ?? named[0];
+  // A bug among them is not covered up.
+  if (first === undefined || named.length < failures.length) {
+    throw failures.find((failure) => !(failure instanceof ForgeError));
+  }
   const done = hosts.filter((host) => !refused.has(host));
-  if (failures.length > 0) throw asOne(failures, done);
+  throw new ForgeError(first.type, joinTexts(named.map(({ text }) => text)), { done });
 }
 
-/** A failure that lasts decides over those that may pass. A bug among them is not covered up. */
-function asOne(failures: readonly unknown[], done: readonly string[]): unknown {
-  const named = failures.filter((failure) => failure instanceof ForgeError);
-  const first = named.find(({ type }) => !FAILURES[type].retry) ?? named[0];
-  if (first === undefined || named.length < failures.length) {
-    return failures.find((failure) => !(failure instanceof ForgeError));
-  }
-  return new ForgeError(first.type, joinTexts(named.map(({ text }) => text)), { done });
+function lasts({ type }: ForgeError): boolean {
+  return !FAILURES[type].retry;
 }
 
 function widthOf({ timings }: ClusterSpec): number {

@@ -276,6 +276,27 @@ describe('an operation', () => {
     expect(given.sort()).toEqual(['h2', 'h3', 'h4', 'h5', 'h6']);
   });
 
+  it('asks again for a lease that may still be given back, beside one that cannot be', async () => {
+    const given: string[] = [];
+    let tries = 0;
+    const report = await reportOf(
+      world({
+        steps: starts('h1'),
+        script: {
+          releaseLease: async ({ host }) => {
+            if (host === 'h1') throw new ForgeError('Fenced', { what: 'h1 has a newer one', left: '', next: '' });
+            if (host === 'h2' && ++tries < 3)
+              throw new ForgeError('HostUnreachable', { what: 'h2', left: '', next: '' });
+            given.push(host);
+            return Promise.resolve({ effects: [] });
+          },
+        },
+      }),
+    );
+    expect(report).toMatchObject({ outcome: 'done' });
+    expect(given).toContain('h2');
+  });
+
   it('tries to give every other lease back where one cannot be, and says nothing of it in the report', async () => {
     const given: string[] = [];
     const report = await reportOf(
